@@ -1,0 +1,1 @@
+"""Measures models after conversion: accuracy, latency, size, side by side."""

@@ -1,0 +1,1 @@
+"""Runs models on frames: runtimes, recognizer, cameras, finding digits, the live loop."""

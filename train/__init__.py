@@ -1,0 +1,1 @@
+"""Builds, fits and evaluates the models that read digits."""
