@@ -57,7 +57,7 @@ class ModelCard:
     input: TensorSpec
     output: TensorSpec
     scores: Literal["logits", "probabilities"] = "logits"
-    normalization: Normalization = Normalization()
+    normalization: Normalization = field(default_factory=Normalization)
     temperature: float = 1.0
     reject_threshold: float = 0.0
     parameters: int = 0

@@ -35,8 +35,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         with _writable(path):
-            os.chmod(temporary, 0o666 & ~_umask())
-            os.replace(temporary, path)
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -50,10 +50,10 @@ class Runtime(Protocol):
 def quantize(values: Floats, spec: TensorSpec) -> npt.NDArray[Any]:
     """Turns real values into a tensor's own dtype; values out of its range are clipped."""
     if not spec.scale:
-        return values.astype(spec.dtype)
+        return np.asarray(values.astype(spec.dtype))
     limits = np.iinfo(spec.dtype)
     steps = np.round(values / spec.scale) + spec.zero_point
-    return np.clip(steps, limits.min, limits.max).astype(spec.dtype)
+    return np.asarray(np.clip(steps, limits.min, limits.max), spec.dtype)
 
 
 def dequantize(values: npt.NDArray[Any], spec: TensorSpec) -> Floats:
