@@ -1,0 +1,83 @@
+"""How a model is trained, as named data. Every value ends up in the run's configuration."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from edgits.errors import ModelError
+from edgits.normalize import Normalization
+from edgits.train.models import MODELS
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A way to train.
+
+    Attributes:
+        name: Its name.
+        model: Architecture, one of `edgits.train.models.MODELS`.
+        about: What it is good for, one line.
+        normalization: How crops become input.
+        epochs: Passes over the training part.
+        batch_size: Images a step.
+        learning_rate: Peak learning rate of Adam.
+        schedule: ``"constant"``, or ``"cosine"`` down to 0 after a short warm-up (Loshchilov & Hutter 2017).
+        label_smoothing: Share of each target spread over all classes (Szegedy et al. 2016).
+        augment: Whether images are varied in shape, pen, paper, light and noise.
+        reject: Whether an output ``"none"`` learns what is no digit.
+        test_fraction: Share of the data held back for the test part, where no other is given.
+        validation_fraction: Share of the training part that is only watched; with 0 the test part is.
+    """
+
+    name: str
+    model: str
+    about: str
+    normalization: Normalization = field(default_factory=Normalization)
+    epochs: int = 20
+    batch_size: int = 128
+    learning_rate: float = 2e-3
+    schedule: Literal["constant", "cosine"] = "cosine"
+    label_smoothing: float = 0.05
+    augment: bool = True
+    reject: bool = True
+    test_fraction: float = 0.2
+    validation_fraction: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.model not in MODELS:
+            raise ModelError(f"recipe '{self.name}' asks for model '{self.model}'; choose {', '.join(MODELS)}")
+        if self.epochs < 1 or self.batch_size < 1:
+            raise ModelError(f"epochs and batch size must be 1 or more, found {self.epochs} and {self.batch_size}")
+        if not 0 < self.test_fraction < 1 or not 0 <= self.validation_fraction < 1:
+            raise ModelError(
+                f"fractions must be between 0 and 1, found {self.test_fraction} and {self.validation_fraction}"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the fields as JSON values."""
+        return asdict(self)
+
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            "classic",
+            "classic",
+            "the notebook: grey, one size, [0, 1], 70/30, Sequential CNN, 10 epochs at batch 32",
+            normalization=Normalization("resize"),
+            epochs=10,
+            batch_size=32,
+            learning_rate=1e-3,
+            schedule="constant",
+            label_smoothing=0.0,
+            augment=False,
+            reject=False,
+            test_fraction=0.3,
+            validation_fraction=0.0,
+        ),
+        Recipe("demo", "small", "a compact reader from 4,000 images in about two minutes", epochs=16, batch_size=64),
+        Recipe("nano", "nano", "at most 5,000 parameters, for the smallest boards", epochs=40, learning_rate=4e-3),
+        Recipe("small", "small", "the default reader: at most 80 KB in int8", epochs=30),
+        Recipe("base", "base", "the most accurate: at most 400 KB in int8", epochs=30),
+    )
+}
