@@ -16,7 +16,7 @@ from edgits.train.report import Evaluation, History
 
 MOST_THUMBNAILS = 200
 _THUMBNAIL = 56  # pixels
-_SHARE, _COUNT, _FIGURE = "0.00%", "#,##0", "0.0000"
+_SHARE, _COUNT, _COUNT_OR_BLANK, _FIGURE = "0.00%", "#,##0", "#,##0;;", "0.0000"
 _HEAD, _RULE = "1F4E79", "D9E2EC"
 
 
@@ -76,10 +76,12 @@ def _classes(book: Any, evaluation: Evaluation) -> None:
     sheet = _sheet(book, "Classification report", head, (16, 12, 12, 12, 12))
     forms = (None, _FIGURE, _FIGURE, _FIGURE, _COUNT)
     for row in evaluation.per_class():
-        _append(sheet, (row.name, row.precision, row.recall, row.f1, row.support), forms)
+        _append(sheet, (_name(row.name), row.precision, row.recall, row.f1, row.support), forms)
     _append(sheet, ("accuracy", None, None, evaluation.accuracy, evaluation.n), forms, bold=True)
     for row in evaluation.averages():
         _append(sheet, (row.name, row.precision, row.recall, row.f1, row.support), forms, bold=True)
+    for (cell,) in sheet.iter_rows(min_row=2, max_col=1):
+        cell.alignment = _alignment(horizontal="left")
 
 
 def _confusion(book: Any, evaluation: Evaluation, picture: Path) -> None:
@@ -88,17 +90,15 @@ def _confusion(book: Any, evaluation: Evaluation, picture: Path) -> None:
     names = evaluation.class_names
     sheet = _sheet(book, "Confusion matrix", ("true \\ predicted", *names), (17, *[8] * len(names)))
     sheet.freeze_panes = "B2"
-    sheet.auto_filter.ref = None
     matrix = evaluation.confusion_matrix()
     for name, counts in zip(names, matrix.tolist(), strict=True):
-        _append(sheet, (name, *counts), (None, *[_COUNT] * len(names)))
+        _append(sheet, (_name(name), *counts), (None, *[_COUNT_OR_BLANK] * len(names)))
         cells = sheet[sheet.max_row]
-        cells[0].font = _font(bold=True)
+        cells[0].font, cells[0].alignment = _font(bold=True), _alignment(horizontal="center")
         for cell, count in zip(cells[1:], counts, strict=True):
             if count:
-                right = cell.column - 2 == sheet.max_row - 2
-                cell.fill = PatternFill("solid", "C6E0B4" if right else "F8CBAD")
-    _picture(sheet, picture, f"A{len(names) + 4}", width=720)
+                cell.fill = PatternFill("solid", "C6E0B4" if cell.column == cell.row else "F8CBAD")
+    _picture(sheet, picture, column=len(names) + 3, width=640)
 
 
 def _history(book: Any, history: History, picture: Path) -> None:
@@ -108,7 +108,7 @@ def _history(book: Any, history: History, picture: Path) -> None:
     for row in history:
         values = [row[column] for column in columns]
         _append(sheet, (int(values[0]), *values[1:]), (_COUNT, _SHARE, _FIGURE, _SHARE, _FIGURE, "0.0"))
-    _picture(sheet, picture, "H2", width=900)
+    _picture(sheet, picture, column=8, width=900)
 
 
 def _misclassified(book: Any, evaluation: Evaluation, images: npt.NDArray[np.uint8]) -> None:
@@ -117,20 +117,20 @@ def _misclassified(book: Any, evaluation: Evaluation, images: npt.NDArray[np.uin
     sheet = _sheet(book, "Misclassified", ("Image", "True", "Predicted", "Confidence", "Index"), (11, 10, 12, 13, 10))
     names = evaluation.class_names
     for index in shown:
-        values = (None, names[evaluation.labels[index]], names[evaluation.predictions[index]])
-        _append(sheet, (*values, float(evaluation.confidences[index]), int(index)), (None, None, None, _SHARE, _COUNT))
+        values = (None, _name(names[evaluation.labels[index]]), _name(names[evaluation.predictions[index]]))
+        _append(sheet, (*values, float(evaluation.confidences[index]), int(index)), (None, None, None, _SHARE, "0"))
         row = sheet.max_row
         sheet.row_dimensions[row].height = (_THUMBNAIL + 8) * 0.75  # in points
         for cell in sheet[row]:
             cell.alignment = _alignment(horizontal="center", vertical="center")
-        _thumbnail(sheet, images[index], f"A{row}")
+        _thumbnail(sheet, images[index], row)
     note = f"{len(shown)} of {len(mistakes)} mistakes, the most confident first" if len(mistakes) else "no mistakes"
     sheet.column_dimensions["G"].width = 48
     _write(sheet.cell(1, 7), note)
 
 
 def _sheet(book: Any, title: str, head: Sequence[str], widths: Sequence[float]) -> Any:
-    """Adds a sheet with a frozen header row and a filter."""
+    """Adds a sheet with a frozen header row that is printed on every page."""
     from openpyxl.styles import PatternFill
     from openpyxl.utils import get_column_letter
 
@@ -144,6 +144,7 @@ def _sheet(book: Any, title: str, head: Sequence[str], widths: Sequence[float]) 
         sheet.column_dimensions[get_column_letter(column)].width = width
     sheet.row_dimensions[1].height = 20
     sheet.freeze_panes = "A2"
+    sheet.print_title_rows = "1:1"
     sheet.sheet_view.showGridLines = False
     sheet.page_setup.orientation = "landscape"
     sheet.page_setup.fitToHeight = 0
@@ -186,27 +187,40 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _picture(sheet: Any, path: Path, anchor: str, *, width: int) -> None:
+def _name(name: str) -> str | int:
+    """Writes a digit as a number: Excel marks numbers that are stored as text."""
+    return int(name) if name.isdigit() else name
+
+
+def _picture(sheet: Any, path: Path, *, column: int, width: int) -> None:
     from openpyxl.drawing.image import Image as Picture
 
     picture = Picture(io.BytesIO(path.read_bytes()))
     picture.height, picture.width = round(picture.height * width / picture.width), width
-    sheet.add_image(picture, anchor)
+    sheet.add_image(picture, sheet.cell(2, column).coordinate)
 
 
-def _thumbnail(sheet: Any, image: Image, anchor: str) -> None:
+def _thumbnail(sheet: Any, image: Image, row: int) -> None:
+    """Puts a small picture into the middle of the row's first cell."""
     from openpyxl.drawing.image import Image as Picture
+    from openpyxl.drawing.spreadsheet_drawing import AnchorMarker, OneCellAnchor
+    from openpyxl.drawing.xdr import XDRPositiveSize2D
+    from openpyxl.utils.units import pixels_to_EMU
 
     scale = _THUMBNAIL / max(image.shape)
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    enlarged = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST if scale > 1 else cv2.INTER_AREA)
-    sheet.add_image(Picture(io.BytesIO(cv2.imencode(".png", enlarged)[1].tobytes())), anchor)
+    scaled = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST if scale > 1 else cv2.INTER_AREA)
+    picture = Picture(io.BytesIO(cv2.imencode(".png", scaled)[1].tobytes()))
+    left, top = (pixels_to_EMU((_THUMBNAIL + margin - side) // 2) for margin, side in zip((24, 8), size, strict=True))
+    extent = XDRPositiveSize2D(*(pixels_to_EMU(side) for side in size))
+    picture.anchor = OneCellAnchor(AnchorMarker(col=0, colOff=left, row=row - 1, rowOff=top), ext=extent)
+    sheet.add_image(picture)
 
 
 def _font(**style: Any) -> Any:
     from openpyxl.styles import Font
 
-    return Font(**style)
+    return Font(name="Calibri", **style)
 
 
 def _alignment(**style: Any) -> Any:
