@@ -6,6 +6,7 @@ It knows nothing of models or frames. What it does is recorded in every model ca
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import cv2
@@ -21,7 +22,11 @@ VERSION = 1
 # MNIST's own layout (LeCun et al. 1998): the digit's longer side is 20 of 28 pixels, centred by mass.
 _DIGIT_SHARE = 20 / 28
 # Larger crops are shrunk first: a digit's shape is settled well below this, and time stays bounded.
-_WORK_SIZE = 96
+_WORK_SIZE = 64
+# What is wider than this share of the crop is paper or shadow, not a stroke.
+_WIDEST_STROKE = 0.36
+# Smooths a histogram of grey levels, so that its highest peak is the paper's.
+_PEAK = np.hanning(19).astype(np.float32)
 # Strokes thinner than this share of the digit's longer side are thickened to it, since
 # shrinking would fade them; MNIST's own strokes are 0.10 to 0.20 (1.6 of 20 pixels is 0.08).
 _THINNEST_STROKE = 0.08
@@ -84,14 +89,15 @@ class Normalization:
 def extract_ink(gray: Image) -> Image:
     """Separates ink from paper: light, shade and polarity go, the strokes stay.
 
-    The paper's brightness is a plane fitted to the crop's border, so a shadow or a lamp
-    beside the digit cancels out; the noise measured there sets the floor of what is ink.
+    The paper is what an opening leaves (a white top-hat, Meyer 1979): strokes narrower than its
+    window are removed, a lamp's slope and a shadow's edge stay and cancel out. The noise
+    measured on the paper sets the floor of what is ink.
 
     Args:
         gray: uint8 (H, W), dark ink on light or the reverse.
 
     Returns:
-        uint8 (H', W') with H', W' at most 96: 0 paper, 255 full ink, and nothing
+        uint8 (H', W') with H', W' at most 64: 0 paper, 255 full ink, and nothing
         but the digit itself (specks, and lines or neighbours at the border, are removed).
     """
     longest = max(gray.shape)
@@ -99,41 +105,61 @@ def extract_ink(gray: Image) -> Image:
         scale = _WORK_SIZE / longest
         size = (max(1, round(gray.shape[1] * scale)), max(1, round(gray.shape[0] * scale)))
         gray = np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
-    difference, noise = _subtract_paper(gray.astype(np.float32))
-    smooth = cv2.blur(difference, (3, 3)) if min(gray.shape) >= 12 else difference
-    low, high, _, _ = cv2.minMaxLoc(smooth)
-    if -low > high:
-        difference, high = -difference, -low
-    if high < 1:
+    if _is_dark_ink(gray):
+        gray = cv2.bitwise_not(gray)
+    side = min(gray.shape)
+    smooth = cv2.blur(gray, (3, 3)) if side >= 20 else gray
+    window = max(3, int(_WIDEST_STROKE * max(gray.shape)) | 1)
+    paper = cv2.blur(_open(smooth, window), (3, 3))
+    ink = cv2.subtract(gray, paper)
+    clear = cv2.subtract(smooth, paper)
+    rim = side // 8 if side >= 12 else 0
+    high = float(clear[rim : gray.shape[0] - rim, rim : gray.shape[1] - rim].max())
+    if high < 2:
         return np.zeros_like(gray)
-    floor = float(np.clip(2.5 * noise, 0.12 * high, 0.4 * high))
-    top = max(0.85 * high, floor + 1)
-    ink = np.clip((difference - floor) * (255 / (top - floor)), 0, 255).astype(np.uint8)
-    return _keep_digit(ink)
+    sample = np.sort(ink[::2, ::2], axis=None)
+    middle = len(sample) // 2
+    noise = float(sample[middle]) + 1.5 * (float(sample[middle]) - float(sample[middle // 4]))
+    floor = min(max(noise, 0.12 * high), 0.4 * high)
+    gain = 255 / max(0.85 * high - floor, 1)
+    return _keep_digit(np.asarray(cv2.convertScaleAbs(cv2.subtract(ink, floor), alpha=gain), np.uint8))
 
 
-def _subtract_paper(gray: Floats) -> tuple[Floats, float]:
-    """Returns the difference to the paper's plane and the noise (sigma) seen at the border."""
-    height, width = gray.shape
-    rim = max(1, min(height, width) // 16)
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    at_rim = np.ones(gray.shape, bool)
-    at_rim[rim:-rim, rim:-rim] = False
-    values = gray[at_rim]
-    points = np.stack([x[at_rim] / width, y[at_rim] / height, np.ones_like(values)], axis=1)
-    middle = float(np.median(values))
-    spread = float(np.median(np.abs(values - middle)))
-    plane = np.array([0, 0, middle], np.float32)
-    for _ in range(2):  # the second fit leaves out ink that crosses the border
-        residual = values - points @ plane
-        near = np.abs(residual) <= max(3 * 1.4826 * spread, 8)
-        if near.sum() < max(8, 0.3 * len(values)):
-            break
-        selected = points[near]
-        plane = np.linalg.solve(selected.T @ selected + 1e-3 * np.eye(3), selected.T @ values[near]).astype(np.float32)
-        spread = float(np.median(np.abs(values[near] - selected @ plane)))
-    paper = plane[0] * x / width + plane[1] * y / height + plane[2]
-    return gray - paper, 1.4826 * spread
+def _open(gray: Image, window: int) -> npt.NDArray[np.uint8]:
+    """Opens with a square window; where ink reaches the border, paper is taken to lie beyond it."""
+    kernel = np.ones((window, window), np.uint8)
+    rim = np.sort(np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]]))
+    beyond = int(rim[len(rim) // 2])
+    brightest = int(gray.max())
+    if int(rim[-len(rim) // 25 - 1]) - beyond < 0.7 * (brightest - beyond):
+        return np.asarray(cv2.morphologyEx(gray, cv2.MORPH_OPEN, kernel), np.uint8)
+    wide = window // 2 + 1
+    padded = cv2.copyMakeBorder(gray, wide, wide, wide, wide, cv2.BORDER_CONSTANT, value=beyond)
+    return np.asarray(cv2.morphologyEx(padded, cv2.MORPH_OPEN, kernel)[wide:-wide, wide:-wide], np.uint8)
+
+
+@lru_cache(maxsize=256)
+def _grid(height: int, width: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Floats, Floats]:
+    """Returns rows and columns of at most 16x16 sample points, their plane coordinates and a plane fit's matrix."""
+    rows = np.linspace(0, height - 1, min(height, 16)).round().astype(np.intp)
+    columns = np.linspace(0, width - 1, min(width, 16)).round().astype(np.intp)
+    y, x = np.meshgrid(rows / height - 0.5, columns / width - 0.5, indexing="ij")
+    points = np.stack([x.ravel(), y.ravel(), np.ones(x.size)], 1).astype(np.float32)
+    return rows[:, None], columns[None, :], points, np.linalg.pinv(points).astype(np.float32)
+
+
+def _is_dark_ink(gray: Image) -> bool:
+    """Tells the ink's side of the paper's brightness, which is what most sample points agree on."""
+    rows, columns, points, fit = _grid(*gray.shape)
+    values = gray[rows, columns].ravel().astype(np.float32)
+    middle = float(np.sort(values)[len(values) // 2])
+    spread = max(2 * float(np.sort(np.abs(values - middle))[len(values) // 2]), 12)
+    residual = values - points @ (fit @ np.clip(values, middle - spread, middle + spread))
+    counts = np.bincount((residual + 256).astype(np.intp), minlength=512)
+    paper = int(np.convolve(counts, _PEAK, "same").argmax()) - 256
+    ordered = np.sort(residual) - paper
+    tail = max(1, len(ordered) // 50)
+    return bool(-ordered[tail] > ordered[-1 - tail])
 
 
 def _keep_digit(ink: Image) -> Image:
@@ -177,7 +203,7 @@ def place(ink: Image, size: int) -> Image:
         return result
     target = _DIGIT_SHARE * size
     longest = max(wide, high)
-    ink, mask = np.pad(ink, 4), np.pad(mask, 4)
+    ink, mask = (cv2.copyMakeBorder(part, 4, 4, 4, 4, cv2.BORDER_CONSTANT, value=0) for part in (ink, mask))
     stroke = 2 * float(cv2.distanceTransform(mask, cv2.DIST_L2, 3).max()) - 1
     missing = round(_THINNEST_STROKE * longest - stroke)
     if missing > 0:

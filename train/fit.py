@@ -1,0 +1,321 @@
+"""Fits a model by a recipe and writes the run folder: model, card, configuration, history, test part.
+
+Keras alone is used, so that the same recipe runs on TensorFlow, JAX or PyTorch.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgits import __version__, files
+from edgits.card import NONE_LABEL, ModelCard, TensorSpec
+from edgits.dataset import Dataset
+from edgits.errors import require
+from edgits.stats import wilson
+from edgits.train.calibrate import fit_temperature, reject_threshold, softmax
+from edgits.train.data import check_trainable, stratified_split
+from edgits.train.mixture import VARIANTS, Mixture, Part
+from edgits.train.models import build, count_macs
+from edgits.train.recipes import Recipe
+
+CALIBRATION_IMAGES = 500
+TEST_IMAGES = 10_000
+_WARM_UP = 0.05  # share of the steps over which a cosine schedule rises
+EpochRow = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training.
+
+    Attributes:
+        folder: The run folder.
+        card: The model's card.
+        history: A row an epoch: epoch, accuracy, loss, val_accuracy, val_loss, seconds.
+        test: The part that was held back, raw.
+        probabilities: float32 (N, classes) of the test part.
+    """
+
+    folder: Path
+    card: ModelCard
+    history: list[EpochRow]
+    test: Dataset
+    probabilities: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Split:
+    """The parts of the data: trained on, only watched, held back."""
+
+    train: list[Part]
+    watched: Dataset
+    test: Dataset
+    validated: bool
+
+
+def split_parts(parts: Sequence[Part], test: Dataset | None, recipe: Recipe, seed: int) -> Split:
+    """Splits data as a recipe says.
+
+    Args:
+        parts: Digits; the first part gives the test part where `test` is None.
+        test: Held-back data, or None.
+        recipe: Says the fractions.
+        seed: The same seed gives the same split.
+
+    Raises:
+        DataError: A part has too few classes or images.
+    """
+    for part in parts:
+        check_trainable(part.data)
+    remaining = list(parts)
+    if test is None:
+        kept, held = stratified_split(parts[0].data.labels, recipe.test_fraction, seed)
+        test = parts[0].data.take(held)
+        remaining[0] = replace(parts[0], data=parts[0].data.take(kept))
+    if recipe.validation_fraction == 0:
+        return Split(remaining, test, test, validated=False)
+    kept, watched = stratified_split(remaining[0].data.labels, recipe.validation_fraction, seed + 1)
+    validation = remaining[0].data.take(watched)
+    remaining[0] = replace(remaining[0], data=remaining[0].data.take(kept))
+    return Split(remaining, validation, test, validated=True)
+
+
+def fit_run(
+    parts: Sequence[Part],
+    recipe: Recipe,
+    out: Path,
+    *,
+    seed: int = 1,
+    test: Dataset | None = None,
+    rejects: Sequence[npt.NDArray[np.uint8]] = (),
+    command: str = "",
+    on_batch: Callable[[int, int, float], None] | None = None,
+    on_epoch: Callable[[EpochRow], None] | None = None,
+) -> Run:
+    """Trains and writes a run folder.
+
+    Args:
+        parts: Digits and their weights.
+        recipe: How to train.
+        out: The run folder; it is made once the training is done.
+        seed: The same seed gives the same model on the same machine.
+        test: Held-back data; by default a share of the first part.
+        rejects: Sets of images that are no digits, uint8 (N, H, W) each.
+        command: The command line, for the configuration.
+        on_batch: Called with the epoch from 1, its steps done, and the seconds left of the whole training.
+        on_epoch: Called with each epoch's row.
+
+    Raises:
+        DataError: The data can't be trained on.
+        OutputError: The run folder can't be written.
+    """
+    keras = require("keras", extra="train")
+    files.make_folder(out.parent)
+    split = split_parts(parts, test, recipe, seed)
+    keras.utils.set_random_seed(seed)
+    classes = split.test.class_names + ((NONE_LABEL,) if recipe.reject else ())
+    model = build(recipe.model, size=recipe.normalization.size, classes=len(classes))
+    mixture = Mixture(
+        split.train,
+        recipe.normalization,
+        augmented=recipe.augment,
+        seed=seed,
+        reject=recipe.reject,
+        rejects=rejects,
+    )
+    steps = -(-len(mixture.epoch(0)) // recipe.batch_size)
+    model.compile(
+        optimizer=keras.optimizers.Adam(_schedule(keras, recipe, steps)),
+        loss=_loss(keras, len(classes), recipe.label_smoothing),
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+    )
+    watched = recipe.normalization.batch(split.watched.images), split.watched.labels
+    recorder = _recorder(keras, recipe.epochs, steps, on_batch, on_epoch)
+    model.fit(
+        _batches(keras, mixture, recipe.batch_size),
+        validation_data=watched,
+        validation_batch_size=256,
+        epochs=recipe.epochs,
+        verbose=0,
+        callbacks=[recorder],
+    )
+    return _write(model, recipe, split, recorder.rows, out, seed=seed, command=command)
+
+
+def _schedule(keras: Any, recipe: Recipe, steps: int) -> Any:
+    if recipe.schedule == "constant":
+        return recipe.learning_rate
+    total = steps * recipe.epochs
+    warm_up = max(1, int(_WARM_UP * total))
+    return keras.optimizers.schedules.CosineDecay(
+        recipe.learning_rate / 20, total - warm_up, warmup_target=recipe.learning_rate, warmup_steps=warm_up
+    )
+
+
+def _loss(keras: Any, classes: int, smoothing: float) -> Any:
+    """Cross-entropy of integer labels with smoothing, which Keras has for one-hot labels only."""
+
+    def loss(labels: Any, logits: Any) -> Any:
+        flat = keras.ops.reshape(keras.ops.cast(labels, "int32"), (-1,))
+        target = keras.ops.one_hot(flat, classes)
+        target = target * (1 - smoothing) + smoothing / classes
+        return keras.losses.categorical_crossentropy(target, logits, from_logits=True)
+
+    return loss
+
+
+def _batches(keras: Any, mixture: Mixture, batch_size: int) -> Any:
+    class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no types
+        def __init__(self) -> None:
+            super().__init__(workers=2, max_queue_size=16)
+            self._number = 0
+            self._picks = mixture.epoch(0)
+
+        def __len__(self) -> int:
+            return -(-len(self._picks) // batch_size)
+
+        def __getitem__(self, index: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+            picks = self._picks[index * batch_size : (index + 1) * batch_size]
+            return mixture.batch(picks, variant=self._number % VARIANTS)
+
+        def on_epoch_end(self) -> None:
+            self._number += 1
+            self._picks = mixture.epoch(self._number)
+
+    return Batches()
+
+
+def _recorder(
+    keras: Any,
+    epochs: int,
+    steps: int,
+    on_batch: Callable[[int, int, float], None] | None,
+    on_epoch: Callable[[EpochRow], None] | None,
+) -> Any:
+    class Recorder(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
+        def __init__(self) -> None:
+            super().__init__()
+            self.rows: list[EpochRow] = []
+            self._begin = self._epoch_begin = time.monotonic()
+
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self._epoch_begin = time.monotonic()
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            if on_batch:
+                done = len(self.rows) * steps + batch + 1
+                left = (time.monotonic() - self._begin) * (epochs * steps / done - 1)
+                on_batch(len(self.rows) + 1, batch + 1, left)
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            row = {"epoch": float(epoch + 1)}
+            row |= {name: float(logs[name]) for name in ("accuracy", "loss", "val_accuracy", "val_loss")}
+            row["seconds"] = time.monotonic() - self._epoch_begin
+            self.rows.append(row)
+            if on_epoch:
+                on_epoch(row)
+
+    return Recorder()
+
+
+def _write(
+    model: Any,
+    recipe: Recipe,
+    split: Split,
+    history: list[EpochRow],
+    out: Path,
+    *,
+    seed: int,
+    command: str,
+) -> Run:
+    normalization = recipe.normalization
+    test = split.test
+    if len(test) > TEST_IMAGES:
+        test = test.take(np.sort(np.random.default_rng(seed).permutation(len(test))[:TEST_IMAGES]))
+    temperature, threshold = 1.0, 0.0
+    if split.validated:
+        temperature, threshold = _calibrate(model, recipe, split, seed)
+    logits = np.asarray(model.predict(normalization.batch(test.images), batch_size=256, verbose=0), np.float32)
+    probabilities = softmax(logits / temperature)
+    digits = len(test.class_names)
+    correct = int((probabilities[:, :digits].argmax(axis=1) == test.labels).sum())
+    low, high = wilson(correct, len(test))
+    labels = test.class_names + ((NONE_LABEL,) if recipe.reject else ())
+    configuration = {
+        "edgits": __version__,
+        "command": command,
+        "recipe": recipe.to_json(),
+        "seed": seed,
+        "data": [{"weight": part.weight, "trained_on": len(part.data), **part.data.provenance} for part in split.train],
+        "validation": len(split.watched) if split.validated else 0,
+        "test": len(test),
+    }
+    card = ModelCard(
+        name=recipe.model,
+        format="keras",
+        labels=labels,
+        input=TensorSpec((normalization.size, normalization.size, 1)),
+        output=TensorSpec((len(labels),)),
+        normalization=normalization,
+        temperature=temperature,
+        reject_threshold=threshold,
+        parameters=int(model.count_params()),
+        macs=count_macs(model),
+        training=configuration,
+        accuracy={
+            "value": correct / len(test),
+            "n": len(test),
+            "correct": correct,
+            "ci95": [low, high],
+            "data": test.provenance.get("source", "held-back part"),
+        },
+    )
+    with files.whole_file(out / "model.keras") as temporary:
+        model.save(temporary)
+    card = card.save(out / "model.keras")
+    files.write_json(out / "run.json", configuration)
+    _write_history(out / "history.csv", history)
+    _write_images(out / "test.npz", test)
+    _write_images(out / "calibration.npz", _calibration_part(split.train, seed))
+    return Run(out, card, history, test, probabilities)
+
+
+def _calibrate(model: Any, recipe: Recipe, split: Split, seed: int) -> tuple[float, float]:
+    """Finds temperature and threshold on the validation part, clean and, if the recipe augments, seen by a camera."""
+    clean = recipe.normalization.batch(split.watched.images)
+    inputs, labels = [clean], [split.watched.labels]
+    if recipe.augment:
+        seen = Mixture([Part(split.watched)], recipe.normalization, augmented=True, seed=seed + 1, reject=False)
+        images, truth = seen.batch(seen.epoch(0), variant=0)
+        inputs, labels = [clean, images], [split.watched.labels, truth]
+    truth = np.concatenate(labels)
+    logits = np.asarray(model.predict(np.concatenate(inputs), batch_size=256, verbose=0), np.float32)
+    temperature = fit_temperature(logits, truth)
+    accepted = softmax(logits[: len(clean)] / temperature)
+    return temperature, reject_threshold(accepted[:, : len(split.test.class_names)], split.watched.labels)
+
+
+def _calibration_part(parts: Sequence[Part], seed: int) -> Dataset:
+    """Takes images of the first part, alike from each class, for quantization to see."""
+    data = parts[0].data
+    rng = np.random.default_rng(seed)
+    each = math.ceil(CALIBRATION_IMAGES / len(np.unique(data.labels)))
+    chosen = [rng.permutation(np.flatnonzero(data.labels == label))[:each] for label in np.unique(data.labels)]
+    return data.take(np.concatenate(chosen))
+
+
+def _write_history(path: Path, history: Sequence[EpochRow]) -> None:
+    names = ("epoch", "accuracy", "loss", "val_accuracy", "val_loss", "seconds")
+    rows = [",".join(names)] + [",".join(f"{row[name]:.6g}" for name in names) for row in history]
+    files.write_bytes(path, ("\n".join(rows) + "\n").encode())
+
+
+def _write_images(path: Path, data: Dataset) -> None:
+    with files.whole_file(path) as temporary:
+        np.savez_compressed(temporary, images=data.images, labels=data.labels)
