@@ -25,6 +25,8 @@ _DIGIT_SHARE = 20 / 28
 _WORK_SIZE = 64
 # What is wider than this share of the crop is paper or shadow, not a stroke.
 _WIDEST_STROKE = 0.36
+# Ink of fewer pixels than this a side is not enlarged any further: it is a speck.
+_SPECK = 5
 # Smooths a histogram of grey levels, so that its highest peak is the paper's.
 _PEAK = np.hanning(19).astype(np.float32)
 # Strokes thinner than this share of the digit's longer side are thickened to it, since
@@ -202,7 +204,7 @@ def place(ink: Image, size: int) -> Image:
     if wide == 0 or high == 0:
         return result
     target = _DIGIT_SHARE * size
-    longest = max(wide, high)
+    longest = max(wide, high, _SPECK)
     ink, mask = (cv2.copyMakeBorder(part, 4, 4, 4, 4, cv2.BORDER_CONSTANT, value=0) for part in (ink, mask))
     stroke = 2 * float(cv2.distanceTransform(mask, cv2.DIST_L2, 3).max()) - 1
     missing = round(_THINNEST_STROKE * longest - stroke)
