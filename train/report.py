@@ -4,7 +4,6 @@ It works on labels and probabilities, whatever model and runtime gave them. Only
 need the `train` extra; the figures don't.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +15,10 @@ import numpy.typing as npt
 from edgits import files
 from edgits.card import NONE_LABEL
 from edgits.errors import DataError
+from edgits.stats import wilson
 
 History = Sequence[Mapping[str, float]]
 """One row an epoch: epoch, accuracy, loss, val_accuracy, val_loss, seconds."""
-
-_Z95 = 1.959964  # the normal distribution's 97.5 % point
 
 
 @dataclass(frozen=True)
@@ -75,8 +73,8 @@ class Evaluation:
 
     @property
     def ci95(self) -> tuple[float, float]:
-        """The accuracy's 95 % interval."""
-        return wilson_interval(self.correct, self.n)
+        """The accuracy's 95 % Wilson interval."""
+        return wilson(self.correct, self.n)
 
     def confusion_matrix(self) -> npt.NDArray[np.int64]:
         """Counts int64 (classes, classes): row the truth, column the prediction."""
@@ -134,15 +132,6 @@ def evaluate(
     if names[-1] == NONE_LABEL and max(labels.max(), predictions.max()) < len(names) - 1:
         names = names[:-1]
     return Evaluation(labels, predictions, probabilities.max(axis=1).astype(np.float64), names)
-
-
-def wilson_interval(correct: int, n: int) -> tuple[float, float]:
-    """Returns the 95 % interval in [0, 1] of a share of `correct` in `n` (Wilson 1927)."""
-    share = correct / n
-    centre = share + _Z95**2 / (2 * n)
-    spread = _Z95 * math.sqrt(share * (1 - share) / n + _Z95**2 / (4 * n * n))
-    scale = 1 + _Z95**2 / n
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
 def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
