@@ -122,9 +122,10 @@ def extract_ink(gray: Image) -> Image:
     sample = np.sort(ink[::2, ::2], axis=None)
     middle = len(sample) // 2
     noise = float(sample[middle]) + 1.5 * (float(sample[middle]) - float(sample[middle // 4]))
-    floor = min(max(noise, 0.12 * high), 0.4 * high)
+    floor = round(min(max(noise, 0.12 * high), 0.4 * high))
     gain = 255 / max(0.85 * high - floor, 1)
-    return _keep_digit(np.asarray(cv2.convertScaleAbs(cv2.subtract(ink, floor), alpha=gain), np.uint8))
+    above = np.maximum(ink, floor) - np.uint8(floor)
+    return _keep_digit(np.asarray(cv2.convertScaleAbs(above, alpha=gain), np.uint8))
 
 
 def _open(gray: Image, window: int) -> npt.NDArray[np.uint8]:
@@ -160,7 +161,7 @@ def _is_dark_ink(gray: Image) -> bool:
     counts = np.bincount((residual + 256).astype(np.intp), minlength=512)
     paper = int(np.convolve(counts, _PEAK, "same").argmax()) - 256
     ordered = np.sort(residual) - paper
-    tail = max(1, len(ordered) // 50)
+    tail = len(ordered) // 50
     return bool(-ordered[tail] > ordered[-1 - tail])
 
 
