@@ -16,6 +16,7 @@ import click
 from edgits import __version__, files
 from edgits.dataset import Dataset
 from edgits.errors import OutputError, require
+from edgits.quiet import quiet
 from edgits.train.recipes import RECIPES, Recipe
 
 if TYPE_CHECKING:
@@ -92,8 +93,9 @@ def train(
     from edgits.train.data import check_trainable, load_dataset
     from edgits.train.mixture import Part
 
-    parts = [Part(load_dataset(source), weight) for source, weight in ((data, 1.0), *more)]
-    held = load_dataset(test) if test else None
+    with quiet():
+        parts = [Part(load_dataset(source), weight) for source, weight in ((data, 1.0), *more)]
+        held = load_dataset(test) if test else None
     for part in parts:
         check_trainable(part.data)
     for dataset in (*(part.data for part in parts), *([held] if held else [])):
@@ -126,7 +128,9 @@ def _new_folder(folder: Path) -> Iterator[None]:
 
 def _fit(parts: Any, recipe: Recipe, folder: Path, *, seed: int, test: Dataset | None) -> "Run":
     """Trains, with an epoch a line and, on a terminal, a bar with the time left."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is loaded
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quiet():
+        require("keras", extra="train")
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
@@ -150,9 +154,10 @@ def _fit(parts: Any, recipe: Recipe, folder: Path, *, seed: int, test: Dataset |
         def on_epoch(row: dict[str, float]) -> None:
             left = row["seconds"] * (recipe.epochs - row["epoch"])
             console.print(
-                f"epoch {row['epoch']:>3.0f}/{recipe.epochs}   "
-                f"training accuracy {row['accuracy']:7.2%}, loss {row['loss']:.4f}   "
-                f"validation accuracy {row['val_accuracy']:7.2%}, loss {row['val_loss']:.4f}   {_clock(left)} left"
+                f"epoch {row['epoch']:>3.0f}/{recipe.epochs}  "
+                f"accuracy: training {row['accuracy']:.2%}, validation {row['val_accuracy']:.2%}  "
+                f"loss: {row['loss']:.4f}, {row['val_loss']:.4f}  {_clock(left)} left",
+                soft_wrap=True,
             )
 
         command = shlex.join(["edgits", *sys.argv[1:]])
