@@ -93,9 +93,8 @@ def train(
     from edgits.train.data import check_trainable, load_dataset
     from edgits.train.mixture import Part
 
-    with quiet():
-        parts = [Part(load_dataset(source), weight) for source, weight in ((data, 1.0), *more)]
-        held = load_dataset(test) if test else None
+    parts = [Part(load_dataset(source), weight) for source, weight in ((data, 1.0), *more)]
+    held = load_dataset(test) if test else None
     for part in parts:
         check_trainable(part.data)
     for dataset in (*(part.data for part in parts), *([held] if held else [])):
@@ -139,7 +138,7 @@ def _fit(parts: Any, recipe: Recipe, folder: Path, *, seed: int, test: Dataset |
     console = Console(highlight=False, markup=False)
     click.echo(f"recipe {recipe.name}: {recipe.epochs} epochs, batch {recipe.batch_size}, seed {seed}\n")
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]} left")
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not sys.stdout.isatty()) as progress:
         bar = progress.add_task("starting", total=1.0, left="–")
 
         def on_batch(epoch: int, done: int, left: float) -> None:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from edgits.dataset import DIGITS, Dataset
 from edgits.errors import DataError, require
+from edgits.quiet import quiet
 from edgits.train.layout import LONGEST, one_size
 from edgits.train.sources import (
     Stored,
@@ -182,7 +183,8 @@ def _mnist(*, test: bool) -> Stored:
         if not Path(folder).is_dir():
             raise DataError(f"{DATA_VARIABLE} names '{folder}', which is no folder; let it name one with MNIST's files")
         return _read_idx_folder(Path(folder), test=test)
-    keras = require("keras", extra="train")
+    with quiet():
+        keras = require("keras", extra="train")
     try:
         parts = keras.datasets.mnist.load_data()
     except Exception as error:  # Keras raises a bare Exception where there is no network

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from edgits.dataset import DIGITS
 from edgits.errors import DataError
 from edgits.images import SUFFIXES, Image, read_image, to_gray
+from edgits.quiet import quiet
 from edgits.train.layout import shrink
 
 _UBYTE = 0x08  # the IDX format's code for unsigned bytes
@@ -55,7 +56,8 @@ def read_folder(folder: Path, *, longest: int) -> Stored:
     for digit in DIGITS:
         for path in _visible_files(folder / digit):
             try:
-                images.append(shrink(to_gray(read_image(path)), longest))
+                with quiet():  # the report names damaged files better than OpenCV does
+                    images.append(shrink(to_gray(read_image(path)), longest))
                 labels.append(int(digit))
             except DataError as error:
                 unreadable.append(f"{path.relative_to(folder)}: {_reason(error, path)}")
