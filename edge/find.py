@@ -1,8 +1,10 @@
 """Finds what may be a digit in a frame: dark or light strokes on paper, under uneven light.
 
-It knows strokes and sizes, not digits: telling digits from other marks is the model's work.
+It knows strokes and sizes, not digits: telling digits from other marks, and where to part
+digits that touch, is the model's work.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -14,11 +16,13 @@ from edgits.images import Image, to_gray
 
 # Frames are searched at this size at most (longer side, pixels); crops are cut from the full frame.
 _SEARCH_SIZE = 1280
-_MIN_HEIGHT = 10
+_MIN_HEIGHT = 9
 # The least share of the paper's light that ink takes away; faint pencil takes 0.1 to 0.2.
 _MIN_CONTRAST = 0.09
 # A pixel is ink if it has this share of the strongest ink near it: cuts halos and bleed-through.
 _SHARE_OF_PEAK = 0.38
+# Cuts through touching digits lean at most so far (sideways per height), as handwriting does.
+_SLANTS = (0.0, 0.2, 0.4, -0.2)
 
 
 @dataclass(frozen=True)
@@ -29,64 +33,146 @@ class Candidate:
         box: Where it is, in pixels of the frame.
         crop: uint8 (H, W) grey, cut with a margin; other marks in it are painted over with paper.
         contrast: Share of the paper's light that its ink takes away, in [0, 1].
+        mask: uint8 (h, w), 1 where its ink is, at the size of the search.
+        corner: Left and top of `mask`, at the size of the search.
     """
 
     box: Box
     crop: Image
     contrast: float
+    mask: Image
+    corner: tuple[int, int]
 
 
-def find(frame: Image) -> list[Candidate]:
-    """Finds marks that may be digits.
+class Page:
+    """A frame seen as ink on paper.
 
     Args:
         frame: uint8 (H, W) or (H, W, 3) blue-green-red.
-
-    Returns:
-        Candidates in no particular order.
     """
-    gray = to_gray(frame)
-    scale = min(1.0, _SEARCH_SIZE / max(gray.shape))
-    small = gray
-    if scale < 1:
-        small = np.asarray(cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-    candidates = _find_dark(gray, small, scale)
-    if np.median(small[::8, ::8]) < 110:  # a dark frame may be a board with chalk on it
-        inverted = _find_dark(255 - gray, 255 - small, scale)
-        if _ink_total(inverted) > _ink_total(candidates):
-            candidates = inverted
-    return candidates
+
+    def __init__(self, frame: Image) -> None:
+        gray = to_gray(frame)
+        self._scale = min(1.0, _SEARCH_SIZE / max(gray.shape))
+        small = gray
+        if self._scale < 1:
+            small = np.asarray(
+                cv2.resize(gray, None, fx=self._scale, fy=self._scale, interpolation=cv2.INTER_AREA), np.uint8
+            )
+        if _is_board(small):
+            gray, small = cv2.bitwise_not(gray), cv2.bitwise_not(small)
+        self._gray = gray
+        self._paper = estimate_paper(small)
+        self._ink = contrast_to(small, self._paper)
+        self._mask = _ink_mask(self._ink)
+
+    def candidates(self) -> list[Candidate]:
+        """Returns marks that may be digits, in no particular order."""
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(self._mask, connectivity=8)
+        found = []
+        for members in _group(_plausible(stats[:count], self._mask.shape)):
+            x, y, w, h = _union([_box(stats[i]) for i in members])
+            if not _sized_like_a_digit((x, y, w, h), self._mask.shape):
+                continue
+            inside = labels[y : y + h, x : x + w]
+            own = inside == members[0]
+            for label in members[1:]:
+                own |= inside == label
+            mask = own.view(np.uint8)
+            if _made_of_strokes(mask):
+                found.append(self._candidate(mask, x, y))
+        return found
+
+    def cuts(self, candidate: Candidate, *, most: int = 6) -> list[tuple[Candidate, Candidate]]:
+        """Parts a mark in two, where little ink is in the way.
+
+        Args:
+            candidate: A mark that may be two digits or more that touch.
+            most: How many ways to return.
+
+        Returns:
+            Pairs of the left and the right part, the cleanest cut first.
+        """
+        mask = candidate.mask
+        height, width = mask.shape
+        least = max(3, round(0.18 * height))
+        y, x = np.nonzero(mask)
+        ways: list[tuple[float, float, float]] = []
+        for slant in _SLANTS:
+            at = x + slant * (y - height / 2)
+            crossed = np.bincount(np.clip(at, 0, width - 1).astype(np.intp), minlength=width).astype(np.float32)
+            crossed = np.convolve(crossed, [0.25, 0.5, 0.25], "same") / height
+            for column in range(least, width - least):
+                if crossed[column] <= crossed[column - 1] and crossed[column] <= crossed[column + 1]:
+                    ways.append((float(crossed[column]), slant, column + 0.5))
+        ways.sort()
+        pairs = []
+        for _, slant, middle in ways[:most]:
+            left = x + slant * (y - height / 2) < middle
+            parts = [self._part(candidate, y[side], x[side]) for side in (left, ~left)]
+            if parts[0] and parts[1]:
+                pairs.append((parts[0], parts[1]))
+        return pairs
+
+    def _part(self, candidate: Candidate, y: npt.NDArray[np.intp], x: npt.NDArray[np.intp]) -> Candidate | None:
+        if len(x) < 8:
+            return None
+        left, top, right, bottom = int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1
+        if bottom - top < max(_MIN_HEIGHT, 0.35 * candidate.mask.shape[0]):
+            return None
+        mask = np.zeros((bottom - top, right - left), np.uint8)
+        mask[y - top, x - left] = 1
+        return self._candidate(mask, candidate.corner[0] + left, candidate.corner[1] + top)
+
+    def _candidate(self, mask: Image, x: int, y: int) -> Candidate:
+        h, w = mask.shape
+        inks = np.sort(self._ink[y : y + h, x : x + w][mask > 0])
+        full = tuple(round(side / self._scale) for side in (x, y, w, h))
+        box = (full[0], full[1], full[2], full[3])
+        return Candidate(box, self._cut(mask, x, y), float(inks[int(0.8 * (len(inks) - 1))]) / 255, mask, (x, y))
+
+    def _cut(self, mask: Image, x: int, y: int) -> Image:
+        """Cuts a square with a margin around a mark; other marks in it become paper."""
+        h, w = mask.shape
+        height, width = self._mask.shape
+        half = 0.5 * max(w, h) * 1.35 + 2
+        left, right = max(0, int(x + w / 2 - half)), min(width, int(x + w / 2 + half) + 1)
+        top, bottom = max(0, int(y + h / 2 - half)), min(height, int(y + h / 2 + half) + 1)
+        own = np.zeros((bottom - top, right - left), np.uint8)
+        own[y - top : y - top + h, x - left : x - left + w] = mask
+        others: Image = self._mask[top:bottom, left:right] & (1 - own)
+        around: Image = self._paper[top:bottom, left:right]
+        scale = self._scale
+        rows = slice(round(top / scale), round(bottom / scale))
+        columns = slice(round(left / scale), round(right / scale))
+        crop = self._gray[rows, columns]
+        if not others.any():
+            return crop
+        size = (crop.shape[1], crop.shape[0])
+        if size != (right - left, bottom - top):
+            own, others = (
+                np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_NEAREST), np.uint8) for part in (own, others)
+            )
+            around = np.asarray(cv2.resize(around, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+        hidden = cv2.dilate(others, np.ones((5, 5), np.uint8)) > cv2.dilate(own, np.ones((3, 3), np.uint8))
+        return np.where(hidden, around, crop)
 
 
-def _ink_total(candidates: list[Candidate]) -> float:
-    return sum(candidate.contrast * candidate.box[3] for candidate in candidates)
-
-
-def _find_dark(gray: Image, small: Image, scale: float) -> list[Candidate]:
-    paper = estimate_paper(small)
-    ink = contrast_to(small, paper)
-    mask = _ink_mask(ink)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    groups = _group(_plausible(stats[:count], mask.shape))
-    found = []
-    for members in groups:
-        box = _union([stats[i] for i in members])
-        if not _looks_written(box, members, labels, mask.shape):
-            continue
-        x, y, w, h = box
-        inside = labels[y : y + h, x : x + w]
-        own = np.isin(inside, members)
-        contrast = float(np.percentile(ink[y : y + h, x : x + w][own], 80)) / 255
-        crop = _cut(gray, paper, labels, members, box, scale)
-        full = tuple(round(side / scale) for side in box)
-        found.append(Candidate((full[0], full[1], full[2], full[3]), crop, contrast))
-    return found
+def _is_board(gray: Image) -> bool:
+    """Tells chalk on a board from ink on paper: dark on the whole, with strokes that are brighter."""
+    coarse = gray[::2, ::2]
+    if float(np.median(coarse)) >= 115:
+        return False
+    kernel = np.ones((15, 15), np.uint8)
+    darker = cv2.subtract(cv2.morphologyEx(coarse, cv2.MORPH_CLOSE, kernel), coarse)
+    brighter = cv2.subtract(coarse, cv2.morphologyEx(coarse, cv2.MORPH_OPEN, kernel))
+    return bool(np.count_nonzero(brighter > 45) > np.count_nonzero(darker > 45))
 
 
 def estimate_paper(gray: Image) -> Image:
     """Estimates the paper behind the ink: uint8 of the same shape, strokes closed over.
 
-    A closing (Sternberg 1986) with a window of about a seventh of the frame removes dark strokes up
+    A closing with a window of about a seventh of the frame removes dark strokes up
     to that width and keeps shadows and the edges of the sheet.
     """
     height, width = gray.shape
@@ -101,7 +187,7 @@ def estimate_paper(gray: Image) -> Image:
 
 def contrast_to(gray: Image, paper: Image) -> Image:
     """Returns how much of the paper's light is missing: uint8, 0 none to 255 all."""
-    return np.asarray(255 - cv2.divide(gray, cv2.max(paper, 1), scale=255), np.uint8)
+    return np.asarray(cv2.bitwise_not(cv2.divide(gray, cv2.max(paper, 1), scale=255)), np.uint8)
 
 
 def _ink_mask(ink: Image) -> Image:
@@ -111,93 +197,83 @@ def _ink_mask(ink: Image) -> Image:
     reach = max(9, int(0.05 * min(ink.shape)) | 1)
     peak = cv2.dilate(smooth, np.ones((reach, reach), np.uint8))
     limit = cv2.max(cv2.convertScaleAbs(peak, alpha=_SHARE_OF_PEAK), np.full_like(peak, int(min(least, 250))))
-    return np.asarray(cv2.compare(smooth, limit, cv2.CMP_GT) // 255, np.uint8)
+    return np.asarray(cv2.compare(smooth, limit, cv2.CMP_GT) & 1, np.uint8)
 
 
 def _plausible(stats: npt.NDArray[np.int32], shape: tuple[int, ...]) -> list[tuple[int, Box]]:
     """Drops specks, frame-filling nets and long lines; returns (label, box) of the rest."""
     height, width = shape
-    kept = []
-    for label in range(1, len(stats)):
-        x, y, w, h, area = (int(value) for value in stats[label])
-        if area < 8 or max(w, h) < 4 or w > 0.9 * width or h > 0.95 * height:
-            continue
-        if w > 8 * h and w > 0.15 * width:
-            continue
-        kept.append((label, (x, y, w, h)))
-    return kept
+    _, _, w, h, area = stats.T
+    keep = (area >= 8) & (np.maximum(w, h) >= 4) & (w <= 0.9 * width) & (h <= 0.95 * height)
+    keep &= ~((w > 8 * h) & (w > 0.15 * width))
+    keep[0] = False  # the paper
+    return [(int(label), _box(stats[label])) for label in np.flatnonzero(keep)]
 
 
 def _group(parts: list[tuple[int, Box]]) -> list[list[int]]:
-    """Joins pieces of one digit: the bar of a 5, a broken stroke."""
-    parts = sorted(parts, key=lambda part: -part[1][3])
-    groups: list[tuple[list[int], Box]] = []
-    for label, box in parts:
-        home = next((group for group in groups if _belongs(group[1], box)), None)
-        if home is None:
-            groups.append(([label], box))
+    """Joins pieces of one digit, as the bar of a 5 or a broken stroke: a piece joins the next larger mark."""
+    parts = sorted(parts, key=lambda part: -max(part[1][2], part[1][3]))
+    boxes = np.array([box for _, box in parts], np.float32).reshape(-1, 4)
+    groups: list[list[int]] = []
+    home: dict[int, int] = {}
+    for place, (label, box) in enumerate(parts):
+        near = [i for i in _near(boxes[:place], box) if _belongs(parts[i][1], box)]
+        if near:
+            home[place] = home[near[-1]]
+            groups[home[place]].append(label)
         else:
-            groups[groups.index(home)] = ([*home[0], label], _union([home[1], box]))
-    return [members for members, _ in groups]
+            home[place] = len(groups)
+            groups.append([label])
+    return groups
+
+
+def _near(boxes: npt.NDArray[np.float32], box: Box) -> npt.NDArray[np.intp]:
+    """Indices of the boxes at most a quarter of their height away from a box."""
+    x, y, w, h = box
+    reach = 0.25 * boxes[:, 3] + 1
+    across = (boxes[:, 0] - reach < x + w) & (boxes[:, 0] + boxes[:, 2] + reach > x)
+    along = (boxes[:, 1] - reach < y + h) & (boxes[:, 1] + boxes[:, 3] + reach > y)
+    return np.flatnonzero(across & along)
 
 
 def _belongs(whole: Box, part: Box) -> bool:
+    """Tells whether a smaller mark is a piece of a larger one."""
     x, y, w, h = whole
     px, py, pw, ph = part
     across = min(x + w, px + pw) - max(x, px)
-    gap = max(py - (y + h), y - (py + ph), 0)
-    beside = max(px - (x + w), x - (px + pw), 0)
+    along = min(y + h, py + ph) - max(y, py)
     taller = max(y + h, py + ph) - min(y, py)
-    joined_above = across > 0.4 * min(w, pw) and gap <= 0.18 * h and taller <= 1.35 * h and pw <= 1.3 * max(w, 0.5 * h)
-    joined_beside = beside <= 0.1 * h and gap == 0 and ph <= 0.45 * h and pw <= 0.7 * h and pw > ph
-    return joined_above or joined_beside
+    if h < _MIN_HEIGHT / 2 or taller > 1.5 * h:
+        return False
+    stacked = across > 0.35 * min(w, pw) and -0.2 * h <= along <= 0.4 * min(h, ph) and pw <= 1.4 * max(w, 0.5 * h)
+    inside = bool(across >= 0.8 * pw and along >= 0.8 * ph)
+    bar = -across <= 0.12 * h and along >= 0.5 * ph and ph <= 0.3 * h and 1.5 * ph < pw <= 0.8 * h
+    return bool(stacked or inside or bar)
 
 
-def _looks_written(box: Box, members: list[int], labels: npt.NDArray[np.int32], shape: tuple[int, ...]) -> bool:
+def _sized_like_a_digit(box: Box, shape: tuple[int, ...]) -> bool:
     x, y, w, h = box
     height, width = shape
-    if h < _MIN_HEIGHT or w > 2.2 * h or h > 12 * w:
+    if h < _MIN_HEIGHT or w > 5 * h or h > 14 * w:
         return False
     touches = (x <= 0) + (y <= 0) + (x + w >= width) + (y + h >= height)
-    if (touches and max(w / width, h / height) > 0.3) or touches > 1:
-        return False
-    own = np.isin(labels[y : y + h, x : x + w], members).astype(np.uint8)
-    area = int(own.sum())
-    thickest = 2 * float(cv2.distanceTransform(np.pad(own, 1), cv2.DIST_L2, 3).max())
-    return thickest <= 0.5 * h and (area <= 0.75 * w * h or w < 0.35 * h)
+    return not (touches > 1 or (touches and max(w / width, h / height) > 0.3))
 
 
-def _cut(gray: Image, paper: Image, labels: npt.NDArray[np.int32], members: list[int], box: Box, scale: float) -> Image:
-    """Cuts a square with a margin around the mark; other marks in it become paper."""
-    x, y, w, h = box
-    height, width = labels.shape
-    half = 0.5 * max(w, h) * 1.35 + 2
-    left, right = max(0, int(x + w / 2 - half)), min(width, int(x + w / 2 + half) + 1)
-    top, bottom = max(0, int(y + h / 2 - half)), min(height, int(y + h / 2 + half) + 1)
-    window = labels[top:bottom, left:right]
-    own = np.isin(window, members).astype(np.uint8)
-    others = ((window > 0) & (own == 0)).astype(np.uint8)
-    around = paper[top:bottom, left:right]
-    if scale < 1:
-        rows = slice(round(top / scale), round(bottom / scale))
-        columns = slice(round(left / scale), round(right / scale))
-        crop = gray[rows, columns].copy()
-        size = (crop.shape[1], crop.shape[0])
-        own = cv2.resize(own, size, interpolation=cv2.INTER_NEAREST)
-        others = cv2.resize(others, size, interpolation=cv2.INTER_NEAREST)
-        around = cv2.resize(around, size, interpolation=cv2.INTER_LINEAR)
-    else:
-        crop = gray[top:bottom, left:right].copy()
-    if others.any():
-        reach = np.ones((5, 5), np.uint8)
-        hidden = (cv2.dilate(others, reach) > 0) & (cv2.dilate(own, np.ones((3, 3), np.uint8)) == 0)
-        crop[hidden] = around[hidden]
-    return crop
+def _made_of_strokes(mask: Image) -> bool:
+    """Tells strokes from blobs: lines much thinner than the mark is tall."""
+    h, w = mask.shape
+    distance = cv2.distanceTransform(cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT), cv2.DIST_L2, 3)
+    thickest = 2 * float(distance.max())
+    filled = int(mask.sum())
+    return bool(thickest <= 0.5 * h and (filled <= 0.75 * w * h or w < 0.4 * h))
 
 
-def _union(boxes: list[Box] | list[npt.NDArray[np.int32]]) -> Box:
-    left = min(int(box[0]) for box in boxes)
-    top = min(int(box[1]) for box in boxes)
-    right = max(int(box[0] + box[2]) for box in boxes)
-    bottom = max(int(box[1] + box[3]) for box in boxes)
+def _box(row: npt.NDArray[np.int32]) -> Box:
+    return int(row[0]), int(row[1]), int(row[2]), int(row[3])
+
+
+def _union(boxes: Sequence[Box]) -> Box:
+    left, top = min(box[0] for box in boxes), min(box[1] for box in boxes)
+    right, bottom = max(box[0] + box[2] for box in boxes), max(box[1] + box[3] for box in boxes)
     return left, top, right - left, bottom - top

@@ -97,7 +97,7 @@ def _scan(ink: Image, rng: np.random.Generator) -> Image:
     for _ in range(rng.integers(0, 3)):
         scan = _DEFECTS[rng.integers(len(_DEFECTS))](scan, rng)
     scan = np.clip(scan, 0, 255)
-    return (255 - scan if rng.random() < 0.15 else scan).astype(np.uint8)
+    return np.asarray(255 - scan if rng.random() < 0.15 else scan, np.uint8)
 
 
 def _grain(scan: Floats, rng: np.random.Generator) -> Floats:
@@ -220,8 +220,8 @@ def _camera(photo: Image, rng: np.random.Generator) -> Image:
         end = rng.integers(0, reach, 2)
         cv2.line(streak, (0, int(end[0])), (reach - 1, int(end[1])), 1.0)
         seen = cv2.filter2D(seen, -1, streak / streak.sum())
-    seen = seen + rng.normal(0, rng.uniform(0.5, 9), seen.shape)
-    result = np.clip(seen, 0, 255).astype(np.uint8)
+    grainy = seen + rng.normal(0, rng.uniform(0.5, 9), seen.shape)
+    result = np.clip(grainy, 0, 255).astype(np.uint8)
     if rng.random() < 0.2:
         _, data = cv2.imencode(".jpg", result, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))])
         result = np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
