@@ -82,7 +82,7 @@ def _open_scene(source: str, rest: str, size: capture.Wish) -> Camera:
 
 def _open_path(source: str, fps: float | None, report: Report) -> Camera:
     path = Path(source)
-    if not path.exists():
+    if not source or "\0" in source or not path.exists():  # Path("") is the working directory
         raise CameraError(
             f"there is no camera, file or folder '{source}'; cameras found: {capture.found_devices()}; "
             "give an index, a path, a URL, csi or scene"
@@ -106,6 +106,11 @@ def _number(source: str, rest: str) -> int:
 
 
 def _without_password(url: str) -> str:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise CameraError(
+            f"'{url.rpartition('@')[2]}' is no address: {error}; write it as http://host:port/path"
+        ) from error
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))

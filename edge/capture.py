@@ -21,6 +21,10 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 # V4L2 waits 10 s for a picture if nothing is said; the grabber has given it up by then.
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
 
+# OpenCV's own warnings; an early 4.x has no such switch.
+if "OPENCV_LOG_LEVEL" not in os.environ and hasattr(getattr(cv2, "utils", None), "logging"):
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
 _STREAM_TIMEOUT_MS = 5000
 
 
@@ -71,11 +75,18 @@ def found_devices() -> str:
 
 def open_file(path: Path) -> cv2.VideoCapture:
     """Opens a video file, or raises `CameraError`."""
-    video = _open(str(path), cv2.CAP_FFMPEG, [])
+    video = None if _is_text(path) else _open(str(path), cv2.CAP_FFMPEG, [])
     if video is None:
         size = path.stat().st_size
         raise CameraError(f"'{path}' is no video that can be decoded ({size} bytes); give an MP4, MKV or AVI file")
     return video
+
+
+def _is_text(path: Path) -> bool:
+    """FFmpeg plays text as the picture of a terminal, and a playlist would lead it to other files."""
+    with open(path, "rb") as file:
+        head = file.read(1024)
+    return all(byte >= 32 or byte in b"\t\n\f\r\x1b" for byte in head)
 
 
 def open_device(path: str, wish: Wish) -> cv2.VideoCapture:

@@ -1,6 +1,6 @@
 """Cameras that give every frame in order and then end: videos, images, the built-in scene. Knows nothing of time."""
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from pathlib import Path
 
 import cv2
@@ -70,13 +70,15 @@ def video_frames(path: Path, report: Report) -> Frames:
         video.release()
 
 
-def image_frames(paths: Iterable[Path], fps: float, report: Report) -> Frames:
-    """Gives images as frames, `fps` to a second; one that can't be read is reported and left out."""
+def image_frames(paths: list[Path], fps: float, report: Report) -> Frames:
+    """Gives images as frames, `fps` to a second; of several, one that can't be read is reported and left out."""
     index = 0
     for path in paths:
         try:
             image = read_image(path)
         except DataError as error:
+            if len(paths) == 1:
+                raise CameraError(str(error)) from error
             report(f"skipped: {error}")
             continue
         yield Frame(image, index, index / fps, str(path))

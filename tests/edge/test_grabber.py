@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+
 from edgits.edge.fake import FakeCamera
 from edgits.edge.grabber import Grabber
 from edgits.edge.health import Health
