@@ -7,6 +7,7 @@ are wanted or what size the images shall have: `edgits.train.data` does.
 import csv
 import math
 import re
+import sys
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -152,7 +153,7 @@ def _content(path: Path, limit: int) -> bytes:
                 file.seek(0)
                 return file.read(min(limit, path.stat().st_size))
             file.seek(0)
-            return zlib.decompressobj(wbits=31).decompress(file.read(), limit)
+            return zlib.decompressobj(wbits=31).decompress(file.read(), min(limit, sys.maxsize))
     except zlib.error as error:
         raise DataError(f"'{path}' is a damaged gzip file: {error}; copy it again") from error
     except OSError as error:
@@ -164,7 +165,7 @@ def read_npz(path: Path) -> Stored:
     if not zipfile.is_zipfile(path):
         raise DataError(f"'{path}' is no npz archive; save it with numpy.savez(images=…, labels=…)")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             names = archive.files
             labels_name = "labels" if "labels" in names else "label"
             if missing := [name for name in ("images", labels_name) if name not in names]:

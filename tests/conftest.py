@@ -1,0 +1,42 @@
+import sys
+
+import cv2
+import pytest
+
+from edgits.cli import main
+from edgits.train.data import load_dataset
+
+
+@pytest.fixture(scope="session")
+def mnist5k():
+    """The 5,000 embedded digits, 500 a class; loading them takes seconds, so once."""
+    return load_dataset("mnist5k")
+
+
+@pytest.fixture
+def digit_folder(tmp_path, mnist5k):
+    """Makes a folder of PNG files, `count` a digit, dark ink on white paper."""
+
+    def make(count, *, digits=range(10), name="digits"):
+        for digit in digits:
+            place = tmp_path / name / str(digit)
+            place.mkdir(parents=True)
+            for number, image in enumerate(mnist5k.images[mnist5k.labels == digit][:count]):
+                cv2.imwrite(str(place / f"{number:03}.png"), 255 - image)
+        return tmp_path / name
+
+    return make
+
+
+@pytest.fixture
+def edgits(monkeypatch, capfd):
+    """Runs a command line as a shell would; returns exit code, standard output and standard error."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["edgits", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        out, err = capfd.readouterr()
+        return exit_.value.code or 0, out, err
+
+    return run
