@@ -21,6 +21,8 @@ _MIN_HEIGHT = 9
 _MIN_CONTRAST = 0.09
 # A pixel is ink if it has this share of the strongest ink near it: cuts halos and bleed-through.
 _SHARE_OF_PEAK = 0.38
+# No digit is wider than this share of its height.
+WIDEST_DIGIT = 1.6
 # Cuts through touching digits lean at most so far (sideways per height), as handwriting does.
 _SLANTS = (0.0, 0.2, 0.4, -0.2)
 
@@ -83,44 +85,41 @@ class Page:
                 found.append(self._candidate(mask, x, y))
         return found
 
-    def cuts(self, candidate: Candidate, *, most: int = 6) -> list[tuple[Candidate, Candidate]]:
-        """Parts a mark in two, where little ink is in the way.
+    def pieces(self, candidate: Candidate, *, most: int = 7) -> dict[tuple[int, int], Candidate]:
+        """Cuts a mark where little ink is in the way, and gives every piece that may be one digit.
 
         Args:
-            candidate: A mark that may be two digits or more that touch.
-            most: How many ways to return.
+            candidate: A mark that may be several digits that touch.
+            most: Number of cuts at most.
 
         Returns:
-            Pairs of the left and the right part, the cleanest cut first.
+            Pieces by the numbers of the cuts to their left and right; cut 0 is the mark's left
+            end, and the highest its right end.
         """
         mask = candidate.mask
-        height, width = mask.shape
-        least = max(3, round(0.18 * height))
+        height = mask.shape[0]
         y, x = np.nonzero(mask)
-        ways: list[tuple[float, float, float]] = []
-        for slant in _SLANTS:
-            at = x + slant * (y - height / 2)
-            crossed = np.bincount(np.clip(at, 0, width - 1).astype(np.intp), minlength=width).astype(np.float32)
-            crossed = np.convolve(crossed, [0.25, 0.5, 0.25], "same") / height
-            for column in range(least, width - least):
-                if crossed[column] <= crossed[column - 1] and crossed[column] <= crossed[column + 1]:
-                    ways.append((float(crossed[column]), slant, column + 0.5))
-        ways.sort()
-        pairs = []
-        for _, slant, middle in ways[:most]:
-            left = x + slant * (y - height / 2) < middle
-            parts = [self._part(candidate, y[side], x[side]) for side in (left, ~left)]
-            if parts[0] and parts[1]:
-                pairs.append((parts[0], parts[1]))
-        return pairs
+        behind = np.zeros(len(x), np.intp)  # how many cuts lie to the left of each pixel
+        cuts = _clean_cuts(x, y, mask.shape)[:most]
+        for slant, column in cuts:
+            behind += x + slant * (y - height / 2) >= column
+        found = {}
+        for first in range(len(cuts) + 1):
+            for last in range(first + 1, len(cuts) + 2):
+                chosen = (behind >= first) & (behind < last)
+                piece = self._piece(candidate, y[chosen], x[chosen])
+                if piece is not None:
+                    found[first, last] = piece
+        return found
 
-    def _part(self, candidate: Candidate, y: npt.NDArray[np.intp], x: npt.NDArray[np.intp]) -> Candidate | None:
+    def _piece(self, candidate: Candidate, y: npt.NDArray[np.intp], x: npt.NDArray[np.intp]) -> Candidate | None:
         if len(x) < 8:
             return None
         left, top, right, bottom = int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1
-        if bottom - top < max(_MIN_HEIGHT, 0.35 * candidate.mask.shape[0]):
+        high = bottom - top
+        if high < max(_MIN_HEIGHT, 0.3 * candidate.mask.shape[0]) or right - left > WIDEST_DIGIT * high:
             return None
-        mask = np.zeros((bottom - top, right - left), np.uint8)
+        mask = np.zeros((high, right - left), np.uint8)
         mask[y - top, x - left] = 1
         return self._candidate(mask, candidate.corner[0] + left, candidate.corner[1] + top)
 
@@ -156,6 +155,24 @@ class Page:
             around = np.asarray(cv2.resize(around, size, interpolation=cv2.INTER_LINEAR), np.uint8)
         hidden = cv2.dilate(others, np.ones((5, 5), np.uint8)) > cv2.dilate(own, np.ones((3, 3), np.uint8))
         return np.where(hidden, around, crop)
+
+
+def _clean_cuts(x: npt.NDArray[np.intp], y: npt.NDArray[np.intp], shape: tuple[int, ...]) -> list[tuple[float, float]]:
+    """Returns cuts as (slant, column at half height) that cross little ink, the cleanest first, well apart."""
+    height, width = shape
+    least = max(3, round(0.15 * height))
+    ways = []
+    for slant in _SLANTS:
+        at = np.clip(x + slant * (y - height / 2), 0, width - 1).astype(np.intp)
+        crossed = np.convolve(np.bincount(at, minlength=width), [0.25, 0.5, 0.25], "same") / height
+        for column in range(least, width - least):
+            if crossed[column] <= min(crossed[column - 1], crossed[column + 1], 0.45):
+                ways.append((float(crossed[column]), slant, float(column) + 0.5))
+    chosen: list[tuple[float, float]] = []
+    for _, slant, column in sorted(ways):
+        if all(abs(column - other) >= least for _, other in chosen):
+            chosen.append((slant, column))
+    return chosen
 
 
 def _is_board(gray: Image) -> bool:
@@ -246,9 +263,8 @@ def _belongs(whole: Box, part: Box) -> bool:
     if h < _MIN_HEIGHT / 2 or taller > 1.5 * h:
         return False
     stacked = across > 0.35 * min(w, pw) and -0.2 * h <= along <= 0.4 * min(h, ph) and pw <= 1.4 * max(w, 0.5 * h)
-    inside = bool(across >= 0.8 * pw and along >= 0.8 * ph)
     bar = -across <= 0.12 * h and along >= 0.5 * ph and ph <= 0.3 * h and 1.5 * ph < pw <= 0.8 * h
-    return bool(stacked or inside or bar)
+    return bool(stacked or bar)
 
 
 def _sized_like_a_digit(box: Box, shape: tuple[int, ...]) -> bool:

@@ -1,9 +1,10 @@
 """Reads whole frames: find, normalise, classify, part what touches, put in order. Knows nothing of cameras or time."""
 
+import math
 import time
 from collections.abc import Sequence
 
-from edgits.edge.find import Candidate, Page
+from edgits.edge.find import WIDEST_DIGIT, Candidate, Page
 from edgits.edge.layout import reading_order
 from edgits.edge.recognizer import Recognizer
 from edgits.edge.results import Digit, FrameResult, Reading
@@ -11,8 +12,10 @@ from edgits.images import Image
 
 # Only marks wider than this share of their height can be several digits.
 _WIDE = 0.75
-# Marks wider than this are never one digit.
-_TOO_WIDE = 1.6
+# A mark read with this confidence is not parted.
+_SURE = 0.97
+# So many pieces of touching digits are read in a frame at most.
+_MOST_PIECES = 160
 # Digits of one text are of like height; what is out of this range of the median is none.
 _HEIGHTS = (0.3, 2.6)
 
@@ -55,39 +58,45 @@ class Reader:
         return FrameResult(source, width, height, digits, lines, timings, frame)
 
     def _part(self, page: Page, read: Sequence[Read]) -> list[Read]:
-        """Parts wide marks where both parts read better than the whole."""
-        result = []
+        """Parts wide marks where their pieces read better than the whole."""
+        sure, doubtful = [], []
         for candidate, reading in read:
             height, width = candidate.mask.shape
-            whole = reading.confidence if reading.digit is not None and width <= _TOO_WIDE * height else 0.0
-            parted = self._best_parts(page, candidate, whole) if width > _WIDE * height and whole < 0.9 else []
-            if parted:
-                result.extend(parted)
-            elif whole > 0:
-                result.append((candidate, reading))
-        return result
+            single = reading.digit is not None and width <= WIDEST_DIGIT * height
+            if width > _WIDE * height and not (single and reading.confidence >= _SURE):
+                doubtful.append(page.pieces(candidate))
+            elif single:
+                sure.append((candidate, reading))
+        # the largest marks first, so that a frame full of texture takes bounded time
+        doubtful.sort(key=lambda pieces: -len(pieces))
+        while sum(map(len, doubtful)) > _MOST_PIECES:
+            doubtful.pop(0)
+        pieces = [piece for marks in doubtful for piece in marks.values()]
+        readings = iter(self.recognizer.read([piece.crop for piece in pieces], threshold=self.threshold))
+        for marks in doubtful:
+            sure.extend(_best_path({ends: (piece, next(readings)) for ends, piece in marks.items()}))
+        return sure
 
-    def _best_parts(self, page: Page, candidate: Candidate, whole: float) -> list[Read]:
-        pairs = page.cuts(candidate)
-        if not pairs:
-            return []
-        read = self.recognizer.read([part.crop for pair in pairs for part in pair], threshold=self.threshold)
-        best: list[Read] = []
-        limit = max(whole, 0.5)
-        for place, (left, right) in enumerate(pairs):
-            halves = ((left, read[2 * place]), (right, read[2 * place + 1]))
-            parts = [part for half in halves for part in self._again(page, *half)]
-            score = min((reading.confidence for _, reading in parts), default=0.0)
-            if len(parts) >= 2 and score > limit:
-                best, limit = parts, score
-        return best
 
-    def _again(self, page: Page, candidate: Candidate, reading: Reading) -> list[Read]:
-        """Keeps a part that is a digit, and parts on what is too wide for one."""
-        height, width = candidate.mask.shape
-        if width > _TOO_WIDE * height or (reading.digit is None and width > height):
-            return self._best_parts(page, candidate, 0.0) or [(candidate, Reading(None, 0.0))]
-        return [(candidate, reading if reading.digit is not None else Reading(None, 0.0))]
+def _best_path(pieces: dict[tuple[int, int], Read]) -> list[Read]:
+    """Finds the row of pieces that reads best, by dynamic programming over the cuts.
+
+    A piece costs the logarithm of its confidence and a constant, so that a mark is parted only
+    where that reads clearly better; what is no digit costs much.
+    """
+    last = max((end for _, end in pieces), default=0)
+    cost, row = [0.0] + [math.inf] * last, [list[Read]() for _ in range(last + 1)]
+    for end in range(1, last + 1):
+        for start in range(end):
+            if (start, end) not in pieces:
+                continue
+            read = pieces[start, end]
+            legible = read[1].digit is not None
+            price = 0.3 - math.log(max(read[1].confidence, 1e-3)) if legible else 2.5
+            if cost[start] + price < cost[end]:
+                cost[end] = cost[start] + price
+                row[end] = [*row[start], read] if legible else row[start]
+    return row[last]
 
 
 def _of_like_height(read: Sequence[Read]) -> list[Read]:
