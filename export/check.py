@@ -1,0 +1,172 @@
+"""Compares a converted model with its Keras original on real images. Converts and writes nothing."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgits.card import ModelCard
+from edgits.edge.recognizer import softmax
+from edgits.edge.runtimes import Floats, Runtime, open_model, runtimes_for
+from edgits.errors import CheckError, MissingExtraError
+from edgits.export.probe import run_apart
+from edgits.export.recipes import Limits, Recipe
+
+# These crash in a process that has TensorFlow loaded.
+_APART = frozenset({"tflite-runtime"})
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the Keras model answers.
+
+    Attributes:
+        images: float32 (N, size, size, 1), normalised.
+        labels: int64 (N,).
+        probabilities: float32 (N, classes).
+    """
+
+    images: Floats
+    labels: npt.NDArray[np.int64]
+    probabilities: Floats
+
+    @property
+    def accuracy(self) -> float:
+        """Share of images that Keras reads right."""
+        return float(np.mean(self.probabilities.argmax(axis=1) == self.labels))
+
+
+@dataclass(frozen=True)
+class Check:
+    """How one runtime's answers compare with Keras's.
+
+    Attributes:
+        runtime: Name of the runtime.
+        version: Its version.
+        images: How many images were compared.
+        difference: Largest difference of any probability; NaN where answers weren't finite.
+        flips: Images whose most likely class differs.
+        accuracy: Share read right by this file.
+        reference_accuracy: Share read right by Keras.
+        problem: What is wrong; empty where the check passed.
+    """
+
+    runtime: str
+    version: str
+    images: int
+    difference: float
+    flips: int
+    accuracy: float
+    reference_accuracy: float
+    problem: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the fields as JSON values: NaN becomes null."""
+        value = asdict(self)
+        return value | {"difference": None if np.isnan(self.difference) else self.difference}
+
+
+def make_reference(runtime: Runtime, card: ModelCard, images: Floats, labels: npt.NDArray[np.int64]) -> Reference:
+    """Runs the Keras model on the images, and checks that it is worth converting.
+
+    Raises:
+        CheckError: Its answers aren't finite, or no better than always naming the commonest class.
+    """
+    scores = runtime.run(images)
+    if not np.isfinite(scores).all():
+        bad = int((~np.isfinite(scores)).any(axis=1).sum())
+        raise CheckError(
+            f"the Keras model '{card.name}' itself answers NaN or infinity on {bad} of {len(images)} images; "
+            "train it again, with a smaller learning rate"
+        )
+    reference = Reference(images, labels, probabilities(scores, card))
+    commonest = float(np.bincount(labels).max() / len(labels))
+    if len(np.unique(labels)) > 1 and reference.accuracy <= commonest:
+        raise CheckError(
+            f"the Keras model '{card.name}' itself reads {reference.accuracy:.1%} of {len(labels)} images right, "
+            f"no more than always naming the commonest digit ({commonest:.1%}); train it again"
+        )
+    return reference
+
+
+def probabilities(scores: Floats, card: ModelCard) -> Floats:
+    """Turns a model's scores, float32 (N, classes), into probabilities as its card says."""
+    return scores if card.scores == "probabilities" else softmax(scores / card.temperature)
+
+
+def check_file(path: Path, recipe: Recipe, card: ModelCard, reference: Reference) -> tuple[list[Check], list[str]]:
+    """Runs a file on every installed runtime that can run it.
+
+    Args:
+        path: The converted file.
+        recipe: Says what may differ.
+        card: The Keras model's card.
+        reference: Keras's answers.
+
+    Returns:
+        A check for each runtime, and why installed runtimes were left out.
+
+    Raises:
+        CheckError: No runtime could run the file, or one crashed.
+        ModelError: A runtime refuses the file.
+    """
+    checks, left_out = [], []
+    # One image, a few, then the rest: an open batch must survive the changes.
+    batches = np.split(reference.images, [1, min(8, len(reference.images))])
+    for name in runtimes_for(path):
+        try:
+            version, parts = _answers(path, name, batches)
+        except MissingExtraError as error:
+            left_out.append(f"{name}: {error}")
+            continue
+        checks.append(compare(name, version, np.concatenate(parts), recipe, card, reference))
+    if not checks:
+        raise CheckError(f"{recipe.name}: no runtime can check it ({'; '.join(left_out) or 'none is installed'})")
+    return checks, left_out
+
+
+def _answers(path: Path, name: str, batches: list[Floats]) -> tuple[str, list[Floats]]:
+    if name in _APART:
+        return run_apart(path, name, batches)
+    loaded = open_model(path, runtime=name)
+    return loaded.version, [loaded.run(batch) for batch in batches]
+
+
+def compare(runtime: str, version: str, scores: Floats, recipe: Recipe, card: ModelCard, reference: Reference) -> Check:
+    """Compares scores, float32 (N, classes), with Keras's probabilities under a recipe's limits."""
+    count = len(reference.labels)
+    finite = np.isfinite(scores).all(axis=1)
+    found = probabilities(np.nan_to_num(scores, posinf=0, neginf=0), card)
+    answers, expected = found.argmax(axis=1), reference.probabilities.argmax(axis=1)
+    check = Check(
+        runtime,
+        version,
+        count,
+        float(np.abs(found - reference.probabilities).max()) if finite.all() else float("nan"),
+        int(np.sum((answers != expected) | ~finite)),
+        float(np.mean((answers == reference.labels) & finite)),
+        reference.accuracy,
+    )
+    problem = _problem(check, recipe.limits, int((~finite).sum()))
+    if not problem:
+        return check
+    where = f"{recipe.name} on {runtime} {version}"
+    return Check(**{**asdict(check), "problem": f"{where}: {problem}"})
+
+
+def _problem(check: Check, limits: Limits, not_finite: int) -> str:
+    """Says which figure is out of its limit, or nothing."""
+    of = f"of {check.images}"
+    flips = limits.allowed(limits.flips, check.images)
+    lost = round((check.reference_accuracy - check.accuracy) * check.images)
+    if not_finite:
+        return f"answers NaN or infinity on {not_finite} {of} images"
+    if check.flips > flips:
+        return f"{check.flips} {of} answers differ from Keras, {flips} allowed"
+    if lost > limits.allowed(limits.drop, check.images):
+        return f"accuracy fell from {check.reference_accuracy:.2%} to {check.accuracy:.2%}, {limits.drop:.1%} allowed"
+    if check.difference > limits.difference:
+        return f"a probability differs by {check.difference:.3g} from Keras, {limits.difference:g} allowed"
+    return ""

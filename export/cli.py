@@ -1,0 +1,126 @@
+"""`edgits export`: options, progress, table. The work is in `exporter`, imported only when it runs."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgits.errors import OutputError
+from edgits.export.recipes import GROUPS, RECIPES, select
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from edgits.export.exporter import Export
+
+_FORMATS = "\n".join(
+    f"  {recipe.name:<21} {recipe.about}{'' if recipe.default else ' (all)'}" for recipe in RECIPES.values()
+)
+
+
+@click.command(epilog=f"\b\nFormats, of which 'default' takes those without (all):\n{_FORMATS}")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="NAME",
+    default=("default",),
+    show_default=True,
+    help=f"Format to write, or {' or '.join(GROUPS)}; may be given several times.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write to.  [default: RUN/export]")
+@click.option(
+    "--data",
+    metavar="DATA",
+    help="Images to calibrate and check with, as `edgits train` reads them.  [default: the run's own]",
+)
+def export(run: Path, formats: tuple[str, ...], out: Path | None, data: str | None) -> None:
+    """Writes the model of RUN for the boards: TFLite and ONNX, float and quantized.
+
+    RUN is a run folder of `edgits train`, or a .keras file. Every file gets its card
+    (FILE.card.json), runs on every runtime installed, and must answer as Keras does on
+    real images; a file that doesn't is an error and isn't kept. The figures are in checks.json.
+    """
+    recipes = select(formats)
+    folder = out or (run if run.is_dir() else run.parent) / "export"
+    _check_writable(folder)
+    from rich.console import Console
+
+    from edgits.export import exporter
+    from edgits.export.quiet import quiet
+    from edgits.export.source import find_model, load_source
+
+    find_model(run)
+    exports: list[Export] = []
+    with _progress_console() as console, console.status("loading the Keras model") as status:
+        with quiet():
+            source = load_source(run, data=data)
+        try:
+            exporter.export(
+                source,
+                recipes,
+                folder,
+                on_start=lambda recipe: status.update(
+                    f"{recipe.name}: converting and checking ({len(exports) + 1} of {len(recipes)})"
+                ),
+                on_done=exports.append,
+            )
+        finally:
+            status.stop()
+            if exports:
+                _print(Console(), exports, source.card.name)
+    click.echo(f"{len(exports)} formats, each with its card, are in {folder}")
+
+
+def _check_writable(folder: Path) -> None:
+    """Finds out before the slow work whether `folder` can be made and written; makes nothing."""
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        found = "permission denied" if nearest.is_dir() else f"'{nearest}' is no folder"
+        raise OutputError(f"can't write '{folder}': {found}; choose another place with --out")
+
+
+@contextlib.contextmanager
+def _progress_console() -> Iterator["Console"]:
+    """A console on the terminal behind stderr, which stays there while converters are silenced."""
+    from rich.console import Console
+
+    with os.fdopen(os.dup(2), "w") as terminal:
+        yield Console(file=terminal, quiet=not sys.stderr.isatty())
+
+
+def _print(console: "Console", exports: Sequence["Export"], model: str) -> None:
+    checked = next((check for result in exports for check in result.checks), None)
+    if checked:
+        accuracy = f"{checked.reference_accuracy:.2%} of {checked.images:,} held-back images"
+        console.print(f"\n[bold]{model}[/bold]: Keras reads {accuracy} right\n")
+    console.print(table(exports))
+    for note in dict.fromkeys(note for result in exports for note in result.left_out):
+        console.print(f"not checked on {note}", style="yellow", markup=False, highlight=False)
+
+
+def table(exports: Sequence["Export"]) -> "Table":
+    """Makes the table of what was written and how it compares with Keras; a row a format and runtime."""
+    from rich import box
+    from rich.table import Table
+
+    result = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for name in ("format", "KB", "s", "runtime", "accuracy", "flips", "largest\ndiff.", ""):
+        result.add_column(name, justify="left" if name in ("format", "runtime", "") else "right", no_wrap=True)
+    for export in exports:
+        size = f"{export.bytes / 1000:.1f}" if export.bytes else "–"
+        head = (export.recipe.name, size, f"{export.seconds:.1f}")
+        verdict = "[red]✗[/red]" if export.problem else "[green]✓[/green]"
+        if not export.checks:
+            result.add_row(*head, "–", "–", "–", "–", verdict)
+        for check in export.checks:
+            figures = (f"{check.accuracy:.2%}", str(check.flips), f"{check.difference:.5f}")
+            result.add_row(*head, check.runtime, *figures, verdict)
+            head, verdict = ("", "", ""), ""
+    return result
