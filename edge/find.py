@@ -72,7 +72,7 @@ class Page:
         """Returns marks that may be digits, in no particular order."""
         count, labels, stats, _ = cv2.connectedComponentsWithStats(self._mask, connectivity=8)
         found = []
-        for members in _group(_plausible(stats[:count], self._mask.shape)):
+        for members in _group(_plausible(stats[:count], self._mask.shape), self._mask.shape):
             x, y, w, h = _union([_box(stats[i]) for i in members])
             if not _sized_like_a_digit((x, y, w, h), self._mask.shape):
                 continue
@@ -169,9 +169,9 @@ def _clean_cuts(x: npt.NDArray[np.intp], y: npt.NDArray[np.intp], shape: tuple[i
             if crossed[column] <= min(crossed[column - 1], crossed[column + 1], 0.45):
                 ways.append((float(crossed[column]), slant, float(column) + 0.5))
     chosen: list[tuple[float, float]] = []
-    for _, slant, column in sorted(ways):
-        if all(abs(column - other) >= least for _, other in chosen):
-            chosen.append((slant, column))
+    for _, slant, middle in sorted(ways):
+        if all(abs(middle - other) >= least for _, other in chosen):
+            chosen.append((slant, middle))
     return chosen
 
 
@@ -227,14 +227,16 @@ def _plausible(stats: npt.NDArray[np.int32], shape: tuple[int, ...]) -> list[tup
     return [(int(label), _box(stats[label])) for label in np.flatnonzero(keep)]
 
 
-def _group(parts: list[tuple[int, Box]]) -> list[list[int]]:
+def _group(parts: list[tuple[int, Box]], shape: tuple[int, ...]) -> list[list[int]]:
     """Joins pieces of one digit, as the bar of a 5 or a broken stroke: a piece joins the next larger mark."""
     parts = sorted(parts, key=lambda part: -max(part[1][2], part[1][3]))
     boxes = np.array([box for _, box in parts], np.float32).reshape(-1, 4)
+    # an edge of the sheet or a printed grid takes nothing in
+    whole = [_sized_like_a_digit(box, shape) and box[2] <= WIDEST_DIGIT * box[3] for _, box in parts]
     groups: list[list[int]] = []
     home: dict[int, int] = {}
     for place, (label, box) in enumerate(parts):
-        near = [i for i in _near(boxes[:place], box) if _belongs(parts[i][1], box)]
+        near = [i for i in _near(boxes[:place], box) if whole[i] and _belongs(parts[i][1], box)]
         if near:
             home[place] = home[near[-1]]
             groups[home[place]].append(label)
