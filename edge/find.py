@@ -4,6 +4,7 @@ It knows strokes and sizes, not digits: telling digits from other marks, and whe
 digits that touch, is the model's work.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,8 @@ _MIN_CONTRAST = 0.09
 _SHARE_OF_PEAK = 0.38
 # No digit is wider than this share of its height.
 WIDEST_DIGIT = 1.6
+# Marks in busier surroundings are texture; handwriting on paper has 0.02 to 0.25, walls and lawns 0.4 to 1.
+_MOST_DISORDER = 0.38
 # Cuts through touching digits lean at most so far (sideways per height), as handwriting does.
 _SLANTS = (0.0, 0.2, 0.4, -0.2)
 
@@ -81,7 +84,7 @@ class Page:
             for label in members[1:]:
                 own |= inside == label
             mask = own.view(np.uint8)
-            if _made_of_strokes(mask):
+            if _made_of_strokes(mask) and self._disorder(mask, x, y) <= _MOST_DISORDER:
                 found.append(self._candidate(mask, x, y))
         return found
 
@@ -122,6 +125,24 @@ class Page:
         mask = np.zeros((high, right - left), np.uint8)
         mask[y - top, x - left] = 1
         return self._candidate(mask, candidate.corner[0] + left, candidate.corner[1] + top)
+
+    def _disorder(self, mask: Image, x: int, y: int) -> float:
+        """Tells texture from paper: what share of a mark's surroundings is ink, and how rough the rest is.
+
+        Roughness is the root mean square of the paper's contrast over the mark's own.
+        """
+        h, w = mask.shape
+        margin = max(h, w) // 2 + 2
+        rows, columns = slice(max(0, y - margin), y + h + margin), slice(max(0, x - margin), x + w + margin)
+        marked = self._mask[rows, columns]
+        own = int(np.count_nonzero(mask))
+        others = int(np.count_nonzero(marked)) - own
+        paper = self._ink[rows, columns][cv2.dilate(marked, np.ones((5, 5), np.uint8)) == 0]
+        if paper.size < own:
+            return 1.0
+        rough = math.sqrt(float(np.mean(np.square(paper, dtype=np.float32))))
+        strength = float(np.mean(self._ink[y : y + h, x : x + w][mask > 0]))
+        return others / (marked.size - own) + rough / strength
 
     def _candidate(self, mask: Image, x: int, y: int) -> Candidate:
         h, w = mask.shape
@@ -262,7 +283,8 @@ def _belongs(whole: Box, part: Box) -> bool:
     across = min(x + w, px + pw) - max(x, px)
     along = min(y + h, py + ph) - max(y, py)
     taller = max(y + h, py + ph) - min(y, py)
-    if h < _MIN_HEIGHT / 2 or taller > 1.5 * h:
+    close = along >= -0.12 * h and across >= 0.6 * min(w, pw)
+    if h < _MIN_HEIGHT / 2 or taller > (1.75 if close else 1.4) * h:
         return False
     stacked = across > 0.35 * min(w, pw) and -0.2 * h <= along <= 0.4 * min(h, ph) and pw <= 1.4 * max(w, 0.5 * h)
     bar = -across <= 0.12 * h and along >= 0.5 * ph and ph <= 0.3 * h and 1.5 * ph < pw <= 0.8 * h
