@@ -144,8 +144,8 @@ def _light(mood: _Mood, seconds: float, width: int, height: int) -> Image:
 def _noise_bank(width: int, height: int) -> npt.NDArray[np.int16]:
     """Returns a sensor's noise, int16 (H + 64, W + 64, 3): mostly in brightness, a little in colour."""
     rng = np.random.default_rng(0)
-    grey = rng.normal(0, 3.2, (height + 64, width + 64, 1))
-    colour = rng.normal(0, 1.4, (height + 64, width + 64, 3))
+    grey = rng.normal(0, 2.4, (height + 64, width + 64, 1))
+    colour = rng.normal(0, 1.0, (height + 64, width + 64, 3))
     return np.asarray(np.round(grey + colour), np.int16)
 
 

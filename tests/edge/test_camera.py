@@ -3,15 +3,18 @@
 import http.server
 import logging
 import os
+import sys
 import threading
+import types
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
 import pytest
 
 from edgits.edge.camera import open_camera
-from edgits.edge.capture import picture, quiet
+from edgits.edge.capture import Wish, open_device, picture, quiet
 from edgits.edge.frame import Frame, Truth
 from edgits.edge.grabber import Grabber
 from edgits.errors import CameraError
@@ -150,8 +153,79 @@ def test_a_password_is_not_shown():
 
 
 def test_csi_without_picamera2_says_how_to_get_it(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "picamera2", None)
+    monkeypatch.setitem(sys.modules, "picamera2", None)
     assert "sudo apt install python3-picamera2" in failure("csi")
+
+
+class _Picamera2:
+    """What is used of the class of that name, over pictures that are all the same."""
+
+    made: ClassVar[list["_Picamera2"]] = []
+
+    def __init__(self, number: int) -> None:
+        self.number, self.calls = number, ["made"]
+        self.made.append(self)
+
+    @staticmethod
+    def global_camera_info() -> list[dict[str, int]]:
+        return [{"Num": 0}, {"Num": 1}]
+
+    def create_video_configuration(self, **configuration: object) -> dict[str, object]:
+        return configuration
+
+    def configure(self, configuration: dict[str, object]) -> None:
+        self.configuration = configuration
+
+    def capture_array(self, stream: str) -> np.ndarray:
+        assert stream == "main"
+        return view(50)
+
+    def start(self) -> None:
+        self.calls.append("start")
+
+    def stop(self) -> None:
+        self.calls.append("stop")
+
+    def close(self) -> None:
+        self.calls.append("close")
+
+
+def test_csi_asks_for_blue_green_red_and_lets_the_camera_go(monkeypatch):
+    monkeypatch.setitem(sys.modules, "picamera2", types.SimpleNamespace(Picamera2=_Picamera2))
+    with open_camera("csi:1", width=800, height=600, fps=15) as camera:
+        assert np.array_equal(camera.read(20).image, view(50))
+    device = _Picamera2.made[-1]
+    assert device.number == 1
+    # picamera2 calls the order blue-green-red in memory RGB888
+    assert device.configuration["main"] == {"format": "RGB888", "size": (800, 600)}
+    assert device.configuration["controls"] == {"FrameRate": 15}
+    assert device.calls == ["made", "start", "stop", "close"]
+    assert "there is no camera csi:2; found: 2" in failure("csi:2")
+
+
+@pytest.mark.parametrize(("wish", "packed"), [(Wish(640, 480), False), (Wish(1280, 720), True), (Wish(fps=60), True)])
+def test_a_device_is_asked_for_compressed_pictures_where_usb_is_too_narrow(monkeypatch, tmp_path, wish, packed):
+    asked: dict[int, float] = {}
+
+    class Device:
+        def __init__(self, path: str, backend: int, options: list[int]) -> None:
+            assert (path, backend) == (str(tmp_path / "video4"), cv2.CAP_V4L2)
+
+        def isOpened(self) -> bool:  # noqa: N802 - OpenCV's name
+            return True
+
+        def set(self, name: int, value: float) -> bool:
+            asked[name] = value
+            return True
+
+    (tmp_path / "video4").touch()
+    (tmp_path / "by-id").symlink_to("video4")
+    monkeypatch.setattr(cv2, "VideoCapture", Device)
+    open_device(str(tmp_path / "by-id"), wish)
+    assert (asked.get(cv2.CAP_PROP_FOURCC) == cv2.VideoWriter.fourcc(*"MJPG")) == packed
+    assert asked.get(cv2.CAP_PROP_FRAME_WIDTH) == wish.width
+    assert asked.get(cv2.CAP_PROP_FPS) == wish.fps
+    assert asked[cv2.CAP_PROP_BUFFERSIZE] == 1
 
 
 def test_the_scene_by_its_name():
