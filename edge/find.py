@@ -306,7 +306,19 @@ def _made_of_strokes(mask: Image) -> bool:
     distance = cv2.distanceTransform(cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT), cv2.DIST_L2, 3)
     thickest = 2 * float(distance.max())
     filled = int(mask.sum())
+    if h > 40 and _holes(mask) > 3:  # a grid, a mesh; an 8 has two holes
+        return False
     return bool(thickest <= 0.5 * h and (filled <= 0.75 * w * h or w < 0.4 * h))
+
+
+def _holes(mask: Image) -> int:
+    contours, tree = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)[-2:]
+    least = 0.002 * mask.size
+    return sum(
+        1
+        for contour, links in zip(contours, tree[0], strict=True)
+        if links[3] >= 0 and cv2.contourArea(contour) > least
+    )
 
 
 def _box(row: npt.NDArray[np.int32]) -> Box:

@@ -16,7 +16,7 @@ _WIDE = 0.75
 _SURE = 0.97
 # So many pieces of touching digits are read in a frame at most.
 _MOST_PIECES = 160
-# Digits of one text are of like height; what is out of this range of the median is none.
+# Digits of one text are of like height; what is out of this range of the middle is none.
 _HEIGHTS = (0.3, 2.6)
 
 Read = tuple[Candidate, Reading]
@@ -100,11 +100,14 @@ def _best_path(pieces: dict[tuple[int, int], Read]) -> list[Read]:
 
 
 def _of_like_height(read: Sequence[Read]) -> list[Read]:
-    """Drops marks much smaller or larger than the rest."""
-    if len(read) < 3:
-        return list(read)
+    """Drops marks much smaller or larger than the rest; tall marks weigh more, so specks don't outvote a digit."""
     heights = sorted(candidate.box[3] for candidate, _ in read)
-    middle = heights[len(heights) // 2]
+    half, middle = sum(heights) / 2, 0
+    for height in heights:
+        half -= height
+        if half <= 0:
+            middle = height
+            break
     low, high = _HEIGHTS[0] * middle, _HEIGHTS[1] * middle
     return [(candidate, reading) for candidate, reading in read if low <= candidate.box[3] <= high]
 

@@ -1,0 +1,137 @@
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgits.edge.find import Page, estimate_paper
+
+
+def page(text="407", *, size=(480, 640), paper=220, ink=60, scale=3.0, thickness=6, at=(120, 260)):
+    frame = np.full((*size, 3), paper, np.uint8)
+    cv2.putText(frame, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, (ink,) * 3, thickness, cv2.LINE_AA)
+    return frame
+
+
+def lit(frame, strength=0.6):
+    """Lights a frame from the left and lays a hard shadow over its lower right."""
+    height, width = frame.shape[:2]
+    light = np.linspace(1, 1 - strength, width)[None, :] * np.ones((height, 1))
+    light[height // 2 :, width // 2 :] *= 0.7
+    return (frame * light[..., None]).astype(np.uint8)
+
+
+def inside(box, frame):
+    x, y, w, h = box
+    return x >= 0 and y >= 0 and w > 0 and h > 0 and x + w <= frame.shape[1] and y + h <= frame.shape[0]
+
+
+@pytest.mark.parametrize("change", [lambda f: f, lit, lambda f: 255 - f, lambda f: (f * 0.3).astype(np.uint8)])
+def test_digits_are_found_in_any_light_and_polarity(change):
+    boxes = sorted(candidate.box for candidate in Page(change(page())).candidates())
+    assert len(boxes) == 3
+    for (x, y, w, h), left in zip(boxes, (120, 180, 240), strict=True):
+        assert abs(x - left) < 25
+        assert 50 < h < 90
+        assert 20 < w < 70
+        assert 180 < y < 215
+
+
+def test_large_frames_give_boxes_of_the_frame_and_crops_of_full_size():
+    small = page()
+    large = cv2.resize(small, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
+    few, many = (sorted(c.box for c in Page(frame).candidates()) for frame in (small, large))
+    assert len(few) == len(many) == 3
+    for a, b in zip(few, many, strict=True):
+        assert np.allclose(np.array(a) * 4, b, atol=12)
+    assert min(candidate.crop.shape[0] for candidate in Page(large).candidates()) > 250
+
+
+def test_thick_and_thin_pens_and_small_digits():
+    for thickness in (1, 3, 14):
+        assert len(Page(page(thickness=thickness)).candidates()) == 3
+    assert len(Page(page("12", scale=0.6, thickness=1)).candidates()) == 2
+
+
+def test_the_edge_of_the_sheet_and_a_ruled_line_are_no_marks():
+    frame = np.full((480, 640, 3), 40, np.uint8)
+    cv2.fillPoly(frame, [np.array([[60, 30], [600, 50], [580, 450], [40, 430]])], (225, 225, 225))
+    cv2.line(frame, (70, 330), (575, 338), (120, 120, 120), 2)
+    cv2.putText(frame, "58", (220, 260), cv2.FONT_HERSHEY_SIMPLEX, 3, (50, 50, 50), 6, cv2.LINE_AA)
+    boxes = sorted(candidate.box for candidate in Page(frame).candidates())
+    assert len(boxes) == 2
+    assert 215 < boxes[0][0] < 240
+
+
+def test_digits_in_a_printed_grid_stay_apart_from_it():
+    frame = np.full((480, 640, 3), 220, np.uint8)
+    for place in range(5):
+        cv2.line(frame, (100 + 100 * place, 40), (100 + 100 * place, 440), (40, 40, 40), 3)
+        cv2.line(frame, (100, 40 + 100 * place), (500, 40 + 100 * place), (40, 40, 40), 3)
+    for row, column in ((0, 0), (1, 2), (3, 3)):
+        at = (125 + 100 * column, 120 + 100 * row)
+        cv2.putText(frame, "6", at, cv2.FONT_HERSHEY_SIMPLEX, 2, (60, 60, 60), 5, cv2.LINE_AA)
+    assert len(Page(frame).candidates()) == 3
+
+
+def test_texture_and_an_empty_sheet_hold_no_digits():
+    rng = np.random.default_rng(1)
+    coarse = rng.integers(40, 220, (60, 80)).astype(np.uint8)
+    texture = cv2.resize(coarse, (640, 480), interpolation=cv2.INTER_CUBIC)
+    assert len(Page(texture).candidates()) <= 2
+    sheet = np.clip(rng.normal(180, 8, (480, 640)), 0, 255).astype(np.uint8)
+    assert Page(sheet).candidates() == []
+
+
+def test_the_crop_shows_one_mark_only():
+    frame = page("11", at=(200, 260))
+    first, second = sorted(Page(frame).candidates(), key=lambda candidate: candidate.box)
+    assert second.box[0] - first.box[0] < 70  # near enough to be in each other's crop
+    for candidate in (first, second):
+        dark = (candidate.crop < 120).astype(np.uint8)
+        assert cv2.connectedComponents(dark)[0] == 2  # the paper and one mark
+
+
+def test_a_broken_digit_is_one_mark():
+    frame = page("5", scale=4, thickness=8, at=(200, 300))
+    whole = Page(frame).candidates()[0].box
+    x, y, w, h = whole
+    frame[y + h // 3 : y + h // 3 + 5, x - 5 : x + w + 5] = 220
+    boxes = [candidate.box for candidate in Page(frame).candidates()]
+    assert len(boxes) == 1
+    assert np.allclose(boxes[0], whole, atol=3)
+
+
+def test_touching_digits_are_cut_where_they_touch():
+    frame = page("33", scale=4, thickness=8, at=(120, 300))
+    cv2.line(frame, (180, 296), (230, 296), (60, 60, 60), 6)
+    found = Page(frame)
+    (mark,) = found.candidates()
+    pieces = found.pieces(mark)
+    middle = mark.box[0] + mark.box[2] / 2
+    ends = sorted(pieces)
+    last = max(end for _, end in ends)
+    halves = [
+        (pieces[0, cut], pieces[cut, last]) for cut in range(1, last) if (0, cut) in pieces and (cut, last) in pieces
+    ]
+    assert any(
+        abs(left.box[0] + left.box[2] - middle) < 25 and abs(right.box[0] - middle) < 25 for left, right in halves
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 200), st.integers(1, 300), st.integers(0, 2**32 - 1), st.booleans())
+def test_any_frame_gives_boxes_within_it(height, width, seed, smooth):
+    rng = np.random.default_rng(seed)
+    frame = rng.integers(0, 256, (height, width, 3)).astype(np.uint8)
+    if smooth:
+        frame = cv2.GaussianBlur(frame, (0, 0), 4)
+    for candidate in Page(frame).candidates():
+        assert inside(candidate.box, frame)
+        assert candidate.crop.size > 0
+        assert 0 <= candidate.contrast <= 1
+
+
+def test_the_paper_is_seen_through_the_ink():
+    frame = page()[:, :, 0]
+    assert abs(int(estimate_paper(frame).min()) - 220) <= 2
