@@ -107,18 +107,18 @@ def _close(out: Path) -> None:
         ("run/model.keras", "the network itself"),
     ]
     tries = [
-        (f"edgits live --model {model}", "your own camera"),
-        (f"edgits predict PHOTO --model {model}", "a photo of digits"),
-        ("edgits train FOLDER --recipe classic", "your own images, in folders 0 to 9"),
-        ("edgits doctor", "what this machine has, and what is missing"),
+        ("your own camera", f"edgits live --model {model}"),
+        ("a photo of digits", f"edgits predict PHOTO --model {model}"),
+        ("your own images", "edgits train FOLDER --recipe classic   (FOLDER/0 … FOLDER/9)"),
+        ("this machine", "edgits doctor"),
     ]
-    found = [(f"{out}/{name}", about) for name, about in made]
-    width = max(len(name) for name, _ in found + tries)
     text = Text()
-    for title, rows in (("Where it is", found), ("\nWhat to try next", tries)):
+    for title, rows in (("Where it is", [(f"{out}/{name}", about) for name, about in made]), ("What next", tries)):
+        width = max(len(left) for left, _ in rows)
         text.append(f"{title}\n", style="bold")
-        for name, about in rows:
-            text.append(f"  {name:<{width}}", style="cyan").append(f"  {about}\n")
+        for left, right in rows:
+            text.append(f"  {left:<{width}}", style="cyan").append(f"  {right}\n")
+        text.append("\n")
     text.rstrip()
     console = Console(width=None if os.isatty(1) else _PIPE_WIDTH)
     console.print(Panel(text, title="the demo is done", expand=False, padding=(1, 2)))
