@@ -204,10 +204,10 @@ def _recorder(
             self.rows: list[EpochRow] = []
             self._begin = self._epoch_begin = time.monotonic()
 
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras's signature
             self._epoch_begin = time.monotonic()
 
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras's signature
             if on_batch:
                 done = len(self.rows) * steps + batch + 1
                 left = (time.monotonic() - self._begin) * (epochs * steps / done - 1)
