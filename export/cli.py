@@ -53,14 +53,13 @@ def export(run: Path, formats: tuple[str, ...], out: Path | None, data: str | No
     from rich.console import Console
 
     from edgits.export import exporter
-    from edgits.export.quiet import quiet
     from edgits.export.source import find_model, load_source
 
     find_model(run)
     exports: list[Export] = []
     with _progress_console() as console, console.status("loading the Keras model") as status:
-        with quiet():
-            source = load_source(run, data=data)
+        exporter.require_converters(recipes)
+        source = load_source(run, data=data)
         try:
             exporter.export(
                 source,

@@ -15,7 +15,7 @@ from typing import Any
 from edgits import files
 from edgits.card import ModelCard, card_path, load_card
 from edgits.edge.runtimes import Floats, open_model
-from edgits.errors import CheckError, EdgitsError, ModelError
+from edgits.errors import CheckError, EdgitsError, ModelError, OutputError, require
 from edgits.export import onnx, tflite
 from edgits.export.check import Check, Reference, check_file, make_reference
 from edgits.export.metadata import embed_card
@@ -61,6 +61,15 @@ class Export:
             "left_out": list(self.left_out),
             "problem": self.problem,
         }
+
+
+def require_converters(recipes: Sequence[Recipe]) -> None:
+    """Loads the packages that recipes need, or raises `MissingExtraError`: that is better known at once."""
+    with quiet():
+        require("tensorflow", extra="train")
+        if any(isinstance(recipe.options, OnnxOptions) for recipe in recipes):
+            for module in ("onnx", "onnxruntime", "tf2onnx"):
+                require(module, extra="onnx")
 
 
 def export(
@@ -166,8 +175,11 @@ def _place(made: Path, path: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    card_path(path).unlink(missing_ok=True)
+    for old in (path, card_path(path)):
+        try:
+            old.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"can't replace '{old}': {error.strerror}; choose another folder with --out") from error
 
 
 def _write_checks(path: Path, exports: list[Export]) -> None:

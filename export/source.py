@@ -17,6 +17,7 @@ from edgits.dataset import Dataset
 from edgits.edge.recognizer import describe
 from edgits.edge.runtimes import KerasRuntime, model_kind, open_model
 from edgits.errors import DataError, MissingExtraError, ModelError
+from edgits.export.quiet import quiet
 from edgits.train.data import load_dataset
 
 MODEL = "model.keras"
@@ -82,10 +83,11 @@ def load_source(source: Path, *, data: str | None = None) -> Source:
         raise MissingExtraError(f"the converters need Keras on TensorFlow, KERAS_BACKEND is '{found}': unset it")
     card = load_card(path)
     calibration, test = _images(path.parent, data)
-    runtime = open_model(path, runtime="keras")
-    assert isinstance(runtime, KerasRuntime)
-    if card is None:
-        card = replace(describe(path, runtime), parameters=int(runtime.model.count_params()))
+    with quiet():
+        runtime = open_model(path, runtime="keras")
+        assert isinstance(runtime, KerasRuntime)
+        if card is None:
+            card = replace(describe(path, runtime), parameters=int(runtime.model.count_params()))
     size = card.normalization.size
     if runtime.input.shape != (size, size, 1) or runtime.output.shape != (len(card.labels),):
         raise ModelError(
