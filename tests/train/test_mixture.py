@@ -109,7 +109,7 @@ def test_macs_are_those_counted_by_hand():
 
 def test_recipes_are_checked():
     assert set(TIERS) <= set(RECIPES)
-    with pytest.raises(ModelError, match="there is no|asks for model 'huge'"):
+    with pytest.raises(ModelError, match="asks for model 'huge'"):
         Recipe("x", "huge", "")
     with pytest.raises(ModelError, match="epochs"):
         Recipe("x", "small", "", epochs=0)
