@@ -1,0 +1,157 @@
+"""Follows digits from frame to frame and lets the frames vote. Knows nothing of images: boxes, digits and times only.
+
+A digit is reported only in frames in which it was seen; what the votes change is which digit it is.
+"""
+
+import math
+import time as clock
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from edgits.edge.results import Box, Digit, FrameResult
+
+Floats = npt.NDArray[np.float64]
+
+# Votes fade as exp(-t / MEMORY), in seconds: a changed digit wins within half a second at any frame
+# rate, even if it is read with half of the old one's confidence.
+_MEMORY = 0.3
+# A challenger must be this much stronger than the digit that is shown: no flicker between two.
+_LEAD = 1.25
+_GRACE = 0.5  # seconds that a track outlives its last sighting
+# Frames that must agree, and the mean confidence they must give; it stays stable down to the lower one.
+_STABLE_FRAMES, _STABLE_FROM, _STABLE_DOWN_TO = 3, 0.6, 0.45
+# A digit may move by this share of its size beyond the common shift, and sizes may differ by this factor.
+_REACH, _SIZE_RATIO = 0.6, 1.6
+_FARTHEST = 0.3  # of the frame's longer side: the largest common shift between two frames
+_MOST_PAIRS = 256  # that vote for the shift; bounds the time on crowded frames
+
+
+@dataclass
+class _Track:
+    number: int
+    box: Box
+    digit: int
+    seen: float
+    agreeing: int = 0
+    stable: bool = False
+    weight: float = 0.0
+    votes: dict[int, float] = field(default_factory=dict)
+
+    def vote(self, digit: Digit, time: float) -> None:
+        fade = math.exp(-max(0.0, time - self.seen) / _MEMORY)
+        self.votes = {name: fade * value for name, value in self.votes.items()}
+        self.votes[digit.digit] = self.votes.get(digit.digit, 0.0) + digit.confidence
+        self.weight = fade * self.weight + 1
+        self.box, self.seen = digit.box, time
+        leader = max(self.votes, key=self.votes.__getitem__)
+        if leader != self.digit and self.votes[leader] > _LEAD * self.votes.get(self.digit, 0.0):
+            self.digit, self.agreeing, self.stable = leader, 0, False
+        self.agreeing += digit.digit == self.digit
+        limit = _STABLE_DOWN_TO if self.stable else _STABLE_FROM
+        self.stable = self.agreeing >= _STABLE_FRAMES and self.confidence >= limit
+
+    @property
+    def confidence(self) -> float:
+        """Mean confidence that the recent frames gave to the digit shown."""
+        return min(1.0, self.votes[self.digit] / self.weight)
+
+
+class Tracker:
+    """Follows digits through a sequence of frames."""
+
+    def __init__(self) -> None:
+        self._tracks: list[_Track] = []
+        self._next = 1
+
+    def update(self, result: FrameResult, *, time: float) -> FrameResult:
+        """Takes the next frame's reading.
+
+        Args:
+            result: What was read in the frame alone.
+            time: When the frame was taken, in seconds; any origin, not falling.
+
+        Returns:
+            The same digits in the same places and order, each with its track number, the digit and
+            the confidence that the recent frames agree on, and whether that is stable.
+        """
+        start = clock.perf_counter()
+        self._tracks = [track for track in self._tracks if 0 <= time - track.seen <= _GRACE]
+        reach = _FARTHEST * max(result.width, result.height)
+        homes = _match(self._tracks, result.digits, reach)
+        digits = []
+        for index, digit in enumerate(result.digits):
+            track = homes.get(index) or self._begin(digit, time)
+            track.vote(digit, time)
+            digits.append(
+                replace(digit, digit=track.digit, confidence=track.confidence, track=track.number, stable=track.stable)
+            )
+        timings = result.timings | {"track": 1000 * (clock.perf_counter() - start)}
+        return replace(result, digits=tuple(digits), timings=timings)
+
+    def _begin(self, digit: Digit, time: float) -> _Track:
+        track = _Track(self._next, digit.box, digit.digit, time)
+        self._next += 1
+        self._tracks.append(track)
+        return track
+
+
+def _match(tracks: list[_Track], digits: tuple[Digit, ...], farthest: float) -> dict[int, _Track]:
+    """Pairs each digit with at most one track: index of the digit → its track."""
+    if not tracks or not digits:
+        return {}
+    old, new = _places([track.box for track in tracks]), _places([digit.box for digit in digits])
+    same = np.array([[track.digit == digit.digit for digit in digits] for track in tracks])
+    size = np.maximum(old[:, None, 2:].max(axis=2), new[None, :, 2:].max(axis=2))
+    alike = _alike(old, new)
+    moves = new[None, :, :2] - old[:, None, :2]
+    moves = moves - _common_shift(moves, size, alike, same, farthest)
+    distance = np.hypot(moves[..., 0], moves[..., 1]) / size
+    distance[~alike | (distance > _REACH)] = np.inf
+    pairs: dict[int, _Track] = {}
+    taken: set[int] = set()
+    cost = distance + 0.1 * ~same  # where two are as near, the one of the same digit
+    for flat in np.argsort(cost, axis=None):
+        row, column = divmod(int(flat), len(digits))
+        if not math.isfinite(distance[row, column]):
+            break
+        if row not in taken and column not in pairs:
+            taken.add(row)
+            pairs[column] = tracks[row]
+    return pairs
+
+
+def _places(boxes: list[Box]) -> Floats:
+    """Returns float64 (N, 4): centre x, centre y, width, height."""
+    values = np.array(boxes, np.float64)
+    values[:, :2] += values[:, 2:] / 2
+    return values
+
+
+def _alike(old: Floats, new: Floats) -> npt.NDArray[np.bool_]:
+    """Tells which boxes may be the same digit's by their height, and by their longer side."""
+    sides = [(places[:, 3], places[:, 2:].max(axis=1)) for places in (old, new)]
+    ratios = [np.log(a[:, None] / b[None, :]) for a, b in zip(*sides, strict=True)]
+    return np.asarray(np.max(np.abs(ratios), axis=0) <= math.log(_SIZE_RATIO))
+
+
+def _common_shift(
+    moves: Floats, size: Floats, alike: npt.NDArray[np.bool_], same: npt.NDArray[np.bool_], farthest: float
+) -> Floats:
+    """Finds the shift that most digits share, as paper or camera moved: float64 (2,), pixels.
+
+    Every pair of boxes that may be one digit votes for its own move, those that read the same
+    digit fully; the move with the most votes near it wins, the shorter one of equals.
+    """
+    length = np.hypot(moves[..., 0], moves[..., 1])
+    rows, columns = np.nonzero(alike & (length <= farthest))
+    if len(rows) == 0:
+        return np.zeros(2)
+    nearest = np.argsort(length[rows, columns], kind="stable")[:_MOST_PAIRS]
+    rows, columns = rows[nearest], columns[nearest]
+    shifts, weights = moves[rows, columns], np.where(same[rows, columns], 1.0, 0.25)
+    tolerance = 0.25 * float(np.median(size[rows, columns]))
+    near = np.abs(shifts[:, None] - shifts[None]).max(axis=2) <= tolerance
+    members = near[int(np.argmax(near @ weights))]
+    return np.asarray(np.average(shifts[members], axis=0, weights=weights[members]))
