@@ -23,6 +23,7 @@ from edgits.errors import MissingExtraError, ModelError
 from edgits.normalize import Normalization
 
 ROUNDS = 10
+_WORKER = (sys.executable, "-m", "edgits.benchmarks.worker")
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ def _child(job: Job) -> Iterator[_Child]:
     """Starts a process, and ends it whatever happens."""
     with tempfile.TemporaryFile("w+", errors="replace") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "edgits.benchmarks.worker"],
+            _WORKER,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -1,0 +1,203 @@
+import json
+import shutil
+import sys
+
+import numpy as np
+import pytest
+
+from edgits.benchmarks import measure
+from edgits.benchmarks.choose import choose_data, choose_jobs, choose_models
+from edgits.benchmarks.measure import Job
+from edgits.errors import DataError, MissingExtraError, ModelError
+
+QUICK = ("--repeat", "30", "--runtime", "litert", "--runtime", "onnxruntime")
+
+
+@pytest.fixture(scope="session")
+def lite(run_folder):
+    return run_folder / "export" / "ridge-float32.tflite"
+
+
+def test_run_folder_gives_a_row_for_every_file_with_keras_as_reference(edgits, run_folder):
+    code, out, err = edgits("benchmark", run_folder, "--repeat", "30", "--json")
+    assert code == 0, err
+    value = json.loads(out)
+    assert set(value) == {"rows", "machine"}
+    rows = value["rows"]
+    names = ["model.keras", "ridge-float32.tflite", "ridge-int8.tflite", "ridge-float32.onnx"]
+    assert list(dict.fromkeys(row["model"] for row in rows)) == names
+    keras, float32, int8, onnx = (next(row for row in rows if row["model"] == name) for name in names)
+    assert keras["reference"]
+    assert keras["n"] == 300
+    assert keras["accuracy"] > 0.75
+    for same in (float32, onnx):
+        assert (same["correct"], same["flips"], same["drop_pp"], same["p_value"]) == (keras["correct"], 0, 0, 1)
+    assert abs(int8["drop_pp"]) <= 3
+    assert int8["bytes"] < float32["bytes"]
+    for row in rows:
+        assert 0 < row["rounds_us"][0] <= row["p50_us"] <= row["p95_us"]
+        assert row["repeats"] == 30
+        assert row["memory_mb"] > 20
+        assert (row["parameters"], row["macs"]) == (7850, 7840)
+    assert keras["memory_mb"] > 3 * float32["memory_mb"], "TensorFlow's memory must not count for LiteRT's row"
+    machine = value["machine"]
+    assert machine["before"]["load"] >= 0
+    assert machine["packages"]["ai-edge-litert"] == float32["version"]
+
+
+def test_accuracy_is_that_of_the_model_itself(run_folder, digits, ridge, lite):
+    held = digits.take(np.arange(300))
+    answers = (held.images.reshape(300, -1) / 255.0 @ ridge[0] + ridge[1]).argmax(axis=1)
+    outcome = measure.measure([Job(lite, "litert")], choose_data([str(run_folder)], None), repeats=10)
+    assert outcome.rows[0].correct == np.sum(answers == held.labels)
+
+
+def test_table_fits_100_columns_and_says_what_was_measured(edgits, run_folder, lite):
+    code, out, err = edgits("benchmark", lite, run_folder, *QUICK)
+    assert code == 0, err
+    assert max(map(len, out.splitlines())) <= 100
+    assert "…" not in out
+    for word in ("ridge-int8.tflite", "ridge-float32.onnx", "onnxruntime, 1 thread", "7,850 parameters", "Python"):
+        assert word in out
+
+
+def test_gate_fails_with_1_and_names_model_and_figure(edgits, make_run, lite):
+    def blind(weights, bias):
+        """Takes the upper half of the image away."""
+        seen = weights.copy()
+        seen[: 28 * 14] = 0
+        return seen, bias
+
+    worse = make_run(blind, ["tflite-float32"]) / "export" / "ridge-float32.tflite"
+    arguments = ("benchmark", worse, "--reference", lite, *QUICK, "--json")
+    code, out, err = edgits(*arguments, "--max-drop", "0.5")
+    reference, row = json.loads(out)["rows"]
+    assert row["drop_pp"] > 5
+    assert row["p_value"] < 0.01
+    assert (code, reference["reference"]) == (1, True)
+    assert err.strip() == (
+        f"edgits: gate failed: ridge-float32.tflite on litert lost {row['drop_pp']:.2f} points of accuracy "
+        "against the reference, 0.5 allowed"
+    )
+    assert edgits(*arguments, "--max-drop", "99")[0] == 0
+
+
+def test_anybodys_model_needs_no_card(edgits, lite, run_folder, tmp_path):
+    alone = shutil.copy(lite, tmp_path / "found.tflite")
+    code, out, err = edgits("benchmark", alone, "--data", run_folder / "test.npz", "--json", *QUICK)
+    assert code == 0, err
+    (row,) = json.loads(out)["rows"]
+    assert (row["format"], row["parameters"]) == ("tflite", 0)
+    assert row["accuracy"] > 0.5
+
+
+def test_threads_are_rows_of_their_own(edgits, lite):
+    code, out, err = edgits("benchmark", lite, "--threads", "1", "--threads", "2", "--threads", "1", "--json", *QUICK)
+    assert code == 0, err
+    assert [row["threads"] for row in json.loads(out)["rows"]] == [1, 2]
+
+
+def test_the_reference_is_measured_whatever_runtime_is_asked_for(run_folder):
+    models = choose_models([str(run_folder)], None)
+    jobs, _ = choose_jobs(models, ["litert"], [1])
+    assert [(job.model.name, job.runtime) for job in jobs] == [
+        ("model.keras", "keras"),
+        ("ridge-float32.tflite", "litert"),
+        ("ridge-int8.tflite", "litert"),
+    ]
+
+
+def test_a_model_named_twice_is_measured_once(run_folder, lite):
+    assert choose_models([str(lite), str(lite)], str(lite)) == [lite]
+
+
+def test_rows_are_timed_in_turn_in_both_directions():
+    asked = []
+
+    class Child:
+        inputs = ""
+
+        def __init__(self, name):
+            self.name, self.rounds = name, []
+
+        def ask(self, *, inputs, repeats):
+            asked.append((self.name, repeats))
+            return {"us": [1.0] * repeats}
+
+    children = [Child("a"), Child("b")]
+    measure._time(children, 25, lambda _: None)
+    assert [name for name, _ in asked[:6]] == ["a", "b", "b", "a", "a", "b"]
+    assert [sum(map(len, child.rounds)) for child in children] == [25, 25]
+
+
+def test_a_runtime_that_crashes_is_named(monkeypatch, lite, digits):
+    crash = "import os, sys; print('bad luck', file=sys.stderr, flush=True); os.abort()"
+    monkeypatch.setattr(measure, "_WORKER", (sys.executable, "-c", crash))
+    with pytest.raises(ModelError, match=r"litert crashed on '.*ridge-float32.tflite' \(exit code -6: bad luck\)"):
+        measure.measure([Job(lite, "litert")], digits.take(np.arange(5)), repeats=10)
+
+
+def test_a_runtime_that_does_not_work_is_left_out_unless_it_was_asked_for(monkeypatch, lite, digits):
+    images = digits.take(np.arange(5))
+    broken = (
+        "import json; input(); print(json.dumps({'error': 'needs numpy < 2', 'missing': True}), flush=True); input()"
+    )
+    real = measure._child
+
+    def child(job):
+        monkeypatch.setattr(
+            measure, "_WORKER", (sys.executable, "-c", broken) if job.runtime == "tflite-runtime" else worker
+        )
+        return real(job)
+
+    worker = measure._WORKER
+    monkeypatch.setattr(measure, "_child", child)
+    jobs = [Job(lite, "tflite-runtime", optional=True), Job(lite, "litert", optional=True)]
+    outcome = measure.measure(jobs, images, repeats=10)
+    assert [row.runtime for row in outcome.rows] == ["litert"]
+    assert outcome.left_out == ["ridge-float32.tflite in tflite-runtime: needs numpy < 2"]
+    with pytest.raises(MissingExtraError, match="numpy < 2"):
+        measure.measure([Job(lite, "tflite-runtime"), *jobs[1:]], images, repeats=10)
+
+
+def test_no_images_is_said_before_anything_runs(lite, tmp_path):
+    alone = shutil.copy(lite, tmp_path / "found.tflite")
+    with pytest.raises(DataError, match="--data"):
+        choose_data([str(alone)], None)
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda data: data[: len(data) // 2], "isn't the file its card was written for"),
+        (lambda data: data[:2000] + bytes([data[2000] ^ 1]) + data[2001:], "isn't the file its card was written for"),
+        (lambda data: b"", "no .tflite, .onnx or .keras model"),
+    ],
+)
+def test_damaged_files_are_refused(edgits, lite, run_folder, tmp_path, damage, says):
+    bad = tmp_path / lite.name
+    bad.write_bytes(damage(lite.read_bytes()))
+    shutil.copy(lite.with_name(lite.name + ".card.json"), tmp_path)
+    code, out, err = edgits("benchmark", bad, "--data", run_folder / "test.npz")
+    assert (code, out) == (2, "")
+    assert says in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["nowhere"], "there is no model 'nowhere'"),
+        (["LITE", "--max-drop", "1", "--runtime", "litert"], "--max-drop needs two models"),
+        (["LITE", "--max-drop", "-1"], "-1"),
+        (["LITE", "--repeat", "0"], "--repeat"),
+        (["LITE", "--runtime", "magic"], "magic"),
+        (["LITE", "--data", "nowhere"], "there is no data 'nowhere'"),
+        (["EMPTY"], "holds no exported models"),
+    ],
+)
+def test_wrong_usage_exits_with_2(edgits, lite, tmp_path, arguments, says):
+    real = {"LITE": str(lite), "EMPTY": str(tmp_path)}
+    code, out, err = edgits("benchmark", *[real.get(argument, argument) for argument in arguments])
+    assert (code, out) == (2, "")
+    assert says in err
