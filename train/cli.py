@@ -177,9 +177,9 @@ def _tell_data(dataset: Dataset) -> None:
     click.echo(f"data '{facts['source']}': {facts['count']} images, {width}x{height}  ({counts})")
     if facts["left_out"]:
         places = ", ".join(f"{name}: {count}" for name, count in facts["left_out"].items())
-        click.echo(f"  label -1, left out: {sum(facts['left_out'].values())} images  ({places})")
+        click.echo(f"  label -1: {sum(facts['left_out'].values())} left out  ({places})")
     if facts["unreadable"]:
-        click.echo(f"  unreadable, skipped: {len(facts['unreadable'])} files")
+        click.echo(f"  unreadable: {len(facts['unreadable'])} skipped")
         for line in facts["unreadable"][:_MOST_NAMES]:
             click.echo(f"    {line}")
         if len(facts["unreadable"]) > _MOST_NAMES:

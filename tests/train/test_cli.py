@@ -59,7 +59,8 @@ def test_classic_shows_progress_and_says_what_was_left_out(classic):
     _, out, err = classic
     assert err == ""
     assert "600 images, 28x28" in out
-    assert "label -1, left out: 1 images  (folder 'cats': 1)" in out
+    assert "label -1: 1 left out  (folder 'cats': 1)" in out
+    assert "unreadable: 2 skipped" in out
     assert "3/empty.png: is empty" in out
     assert "4/cut.png: holds no readable image" in out
     lines = [line for line in out.splitlines() if line.startswith("epoch")]

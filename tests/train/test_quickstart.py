@@ -37,6 +37,7 @@ def test_it_runs_from_folder_to_exported_models(notebook, digit_folder, tmp_path
     assert "200 pictures" in said
     assert "{\"folder 'cats'\": 1}" in said
     assert "epoch   1/1  accuracy: training" in said
+    assert "\x1b" not in said, "no moving bars in a notebook"
     assert "f1-score" in said
     pictures = [
         output for cell in notebook.cells for output in cell.get("outputs", ()) if "image/png" in output.get("data", {})
