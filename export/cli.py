@@ -109,7 +109,7 @@ def table(exports: Sequence["Export"]) -> "Table":
     from rich import box
     from rich.table import Table
 
-    result = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    result = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("format", "KB", "s", "runtime", "accuracy", "flips", "largest\ndiff.", ""):
         result.add_column(name, justify="left" if name in ("format", "runtime", "") else "right", no_wrap=True)
     for export in exports:

@@ -41,13 +41,21 @@ def convert(model: Any, options: OnnxOptions, calibration: Floats, path: Path) -
 
 
 def _named(proto: Any) -> Any:
-    """Names the output and the batch axis, which the converter calls `Identity:0` and `unk__40`."""
+    """Names tensors and nodes by their place, such as `conv_3`: the converter's own names change from run to run."""
     graph = proto.graph
-    old = graph.output[0].name
-    for node in graph.node:
-        node.output[:] = [OUTPUT if name == old else name for name in node.output]
-        node.input[:] = [OUTPUT if name == old else name for name in node.input]
-    graph.output[0].name = OUTPUT
+    names = {"": "", graph.input[0].name: INPUT, graph.output[0].name: OUTPUT}
+    for i, node in enumerate(graph.node):
+        node.name = f"{node.op_type.lower()}_{i}"
+        for k, name in enumerate(node.input):
+            names.setdefault(name, f"{node.name}_in{k}")
+        for k, name in enumerate(node.output):
+            names.setdefault(name, f"{node.name}_out{k}" if k else node.name)
+        node.input[:] = [names[name] for name in node.input]
+        node.output[:] = [names[name] for name in node.output]
+    for tensor in (*graph.initializer, graph.input[0], graph.output[0]):
+        tensor.name = names[tensor.name]
+    graph.initializer.sort(key=lambda tensor: tensor.name)
+    del graph.value_info[:]
     for tensor in (graph.input[0], graph.output[0]):
         tensor.type.tensor_type.shape.dim[0].dim_param = BATCH
     return proto
