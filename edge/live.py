@@ -1,0 +1,219 @@
+"""The live loop: read frames, follow the digits, hand what was seen to the sinks. Knows no terminal."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from edgits.edge.camera import open_camera
+from edgits.edge.frame import Camera, Frame, Report, Truth
+from edgits.edge.reader import Reader
+from edgits.edge.recognizer import Recognizer
+from edgits.edge.results import Digit, FrameResult
+from edgits.edge.sinks import Shot, Sink
+from edgits.edge.track import Tracker
+from edgits.errors import OutputError
+
+_WAIT = 0.2  # seconds for a frame, after which the loop looks whether it shall end
+
+
+def live(
+    source: str = "0",
+    *,
+    model: str = "small",
+    threshold: float | None = None,
+    runtime: str | None = None,
+    threads: int = 1,
+    max_frames: int | None = None,
+) -> Iterator[FrameResult]:
+    """Reads digits from a camera until it ends, or the caller stops asking.
+
+    Example:
+        >>> for result in live("scene", model="small"):  # doctest: +SKIP
+        ...     print(result.text)
+
+    Args:
+        source: See `edgits.edge.camera.SOURCES`.
+        model: Path of a model file, or name of a shipped model.
+        threshold: Least confidence in [0, 1]; by default the model card's.
+        runtime: Name of the runtime; by default the first that works.
+        threads: Number of threads for one inference.
+        max_frames: Number of frames after which to end.
+
+    Yields:
+        What was read in each frame.
+
+    Raises:
+        ModelError: The model can't be used.
+        CameraError: The camera can't be used.
+    """
+    reader = Reader(Recognizer.load(model, runtime=runtime, threads=threads), threshold=threshold)
+    with open_camera(source) as camera:
+        for shot in watch(camera, reader, max_frames=max_frames):
+            if shot.lost is None:
+                yield shot.result
+
+
+def watch(
+    camera: Camera,
+    reader: Reader,
+    *,
+    sinks: Sequence[Sink] = (),
+    max_frames: int | None = None,
+    ended: Callable[[], bool] = lambda: False,
+    report: Report | None = None,
+) -> Iterator[Shot]:
+    """Runs the loop over an open camera; the sinks are closed at its end, however that comes.
+
+    Args:
+        camera: Gives the frames; stays open.
+        reader: Reads them.
+        sinks: Get every shot. One that fails is let go, and the loop runs on.
+        max_frames: Number of frames after which to end.
+        ended: Is asked between frames whether to end, as after a signal.
+        report: Is told which sink failed, and why; by default nobody.
+
+    Yields:
+        A shot for each frame, and now and then one while the camera is lost.
+
+    Raises:
+        CameraError: The camera can't give frames any more.
+    """
+    tracker, pace, open_sinks = Tracker(), _Pace(), list(sinks)
+    count, last = 0, None
+    try:
+        while not ended() and (max_frames is None or count < max_frames):
+            frame = camera.read(timeout=_WAIT)
+            if frame is not None:
+                result = reader.read(frame.image, source=frame.source, frame=frame.index)
+                result = tracker.update(result, time=frame.time)
+                count, last = count + 1, frame
+                shot = Shot(frame, result, pace.tick())
+            elif camera.status.state == "ended":
+                break
+            elif camera.status.state == "lost" and last is not None:
+                shot = _lost(last, camera.status.detail)
+            else:
+                continue
+            going = _feed(open_sinks, shot, report)
+            yield shot
+            if not going:
+                break
+    finally:
+        for sink in open_sinks:
+            _close(sink, report)
+
+
+def _lost(last: Frame, detail: str) -> Shot:
+    height, width = last.image.shape[:2]
+    return Shot(last, FrameResult(last.source, width, height, (), ()), lost=f"camera lost: {detail}")
+
+
+def _feed(sinks: list[Sink], shot: Shot, report: Report | None) -> bool:
+    """Gives a shot to all sinks, letting go of those that fail; returns whether to go on."""
+    going = True
+    for sink in list(sinks):
+        try:
+            going &= sink.put(shot)
+        except OutputError as error:
+            sinks.remove(sink)
+            if report:
+                report(str(error))
+            _close(sink, None)
+    return going
+
+
+def _close(sink: Sink, report: Report | None) -> None:
+    try:
+        sink.close()
+    except OutputError as error:
+        if report:
+            report(str(error))
+
+
+class _Pace:
+    """Frames a second over the last frames: intervals, not frames, are counted."""
+
+    def __init__(self, span: int = 30) -> None:
+        self._times: deque[float] = deque(maxlen=span)
+
+    def tick(self) -> float | None:
+        self._times.append(time.perf_counter())
+        passed = self._times[-1] - self._times[0]
+        return (len(self._times) - 1) / passed if passed > 0 else None
+
+
+@dataclass
+class Summary:
+    """What a run came to.
+
+    Attributes:
+        frames: Number of frames read.
+        latencies: Milliseconds of each.
+        hits: Digits read rightly, of those sources that know their truth.
+        read: Digits read there.
+        written: Digits that were there.
+        exact: Frames whose whole text was right.
+        known: Frames whose truth was known.
+    """
+
+    frames: int = 0
+    latencies: list[float] = field(default_factory=list)
+    hits: int = 0
+    read: int = 0
+    written: int = 0
+    exact: int = 0
+    known: int = 0
+    _first: float = 0.0
+    _last: float = 0.0
+
+    def add(self, shot: Shot) -> None:
+        """Counts a shot."""
+        if shot.lost is not None:
+            return
+        self._last = time.perf_counter()
+        self._first = self._first or self._last
+        self.frames += 1
+        self.latencies.append(shot.result.latency_ms)
+        if (truth := shot.frame.truth) is not None:
+            self.known += 1
+            self.hits += count_hits(shot.result.digits, truth)
+            self.read += len(shot.result.digits)
+            self.written += len(truth.digits)
+            self.exact += shot.result.text == truth.text
+
+    @property
+    def fps(self) -> float | None:
+        """Frames a second of the whole run, over its n - 1 intervals; None for fewer than two frames."""
+        passed = self._last - self._first
+        return (self.frames - 1) / passed if passed > 0 else None
+
+    @property
+    def f1(self) -> float | None:
+        """Harmonic mean of precision and recall of digits, in [0, 1]; None without truth."""
+        total = self.read + self.written
+        return (2 * self.hits / total if total else 1.0) if self.known else None
+
+    def __str__(self) -> str:
+        parts = [f"{self.frames} frame{'s' * (self.frames != 1)}"]
+        if self.fps is not None:
+            parts.append(f"{self.fps:.1f} fps")
+        if self.latencies:
+            parts.append(f"median latency {median(self.latencies):.1f} ms")
+        if self.f1 is not None:
+            parts.append(f"digit F1 {self.f1:.3f}")
+            parts.append(f"text exact in {100 * self.exact / self.known:.1f} % of frames")
+        return " · ".join(parts)
+
+
+def count_hits(digits: Sequence[Digit], truth: Truth) -> int:
+    """Counts digits read rightly: the same digit, its centre within a true box; each true one counts once."""
+    rest = list(truth.digits)
+    for digit in digits:
+        x, y = digit.box[0] + digit.box[2] / 2, digit.box[1] + digit.box[3] / 2
+        for name, (left, top, wide, high) in rest:
+            if name == digit.digit and left <= x <= left + wide and top <= y <= top + high:
+                rest.remove((name, (left, top, wide, high)))
+                break
+    return len(truth.digits) - len(rest)

@@ -1,0 +1,237 @@
+"""Where the frames of the live loop go: JSON lines, a contact sheet, a window. `edgits.edge.record` has one more.
+
+A sink that fails raises `OutputError`; the loop says so, lets it go, and runs on.
+"""
+
+import functools
+import json
+import os
+import re
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TextIO
+
+import cv2
+import numpy as np
+
+from edgits import files
+from edgits.edge.frame import Frame
+from edgits.edge.overlay import draw
+from edgits.edge.results import FrameResult
+from edgits.errors import OutputError
+from edgits.images import Image
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One turn of the live loop.
+
+    Attributes:
+        frame: The frame; while the camera is lost, its last one.
+        result: What was read; without digits while the camera is lost.
+        fps: Frames a second of the last frames; None before there are two.
+        lost: What is wrong with the camera; None if the frame is a new one.
+    """
+
+    frame: Frame
+    result: FrameResult
+    fps: float | None = None
+    lost: str | None = None
+
+    @functools.cached_property
+    def picture(self) -> Image:
+        """The frame with what was read drawn onto it; drawn when first asked for."""
+        return draw(self.frame.image, self.result, fps=self.fps, status=self.lost)
+
+
+class Sink(Protocol):
+    """Takes what the live loop saw."""
+
+    def put(self, shot: Shot) -> bool:
+        """Takes one shot; False asks the loop to end. Raises `OutputError` if it can take no more."""
+        ...
+
+    def close(self) -> None:
+        """Finishes what was begun. Raises `OutputError` if that can't be done."""
+        ...
+
+
+class JsonLines:
+    """Writes one JSON object a frame, at once, so that another program may follow.
+
+    Args:
+        path: The file, written anew; ``Path("-")`` is the standard output.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: TextIO | None = sys.stdout if str(path) == "-" else None
+        if self._file is None:
+            check_place(path)
+
+    def put(self, shot: Shot) -> bool:
+        """See `Sink.put`."""
+        if shot.lost is None:
+            try:
+                if self._file is None:  # not before there is a frame: a failed start leaves no file
+                    self._file = open(self._path, "w", encoding="utf-8")  # noqa: SIM115 - close() closes it
+                self._file.write(json.dumps(shot.result.to_json(), ensure_ascii=False) + "\n")
+                self._file.flush()
+            except BrokenPipeError:
+                raise  # the reader has left: the command line ends quietly
+            except OSError as error:
+                raise OutputError(f"can't write to '{self._path}': {error.strerror}; make room there") from error
+        return True
+
+    def close(self) -> None:
+        """See `Sink.close`."""
+        if self._file is not None and str(self._path) != "-":
+            self._file.close()
+
+
+class Sheet:
+    """Makes a contact sheet: annotated frames, evenly chosen over the whole run, as one image.
+
+    Args:
+        path: The image to write, PNG or JPEG by its suffix.
+        count: Number of frames on it.
+        columns: Frames side by side.
+        width: Width of one of them in pixels, at most.
+    """
+
+    def __init__(self, path: Path, *, count: int = 9, columns: int = 3, width: int = 480) -> None:
+        check_place(path)
+        self._path, self._count, self._columns, self._width = path, count, columns, width
+        self._kept: list[Image] = []
+        self._stride, self._seen = 1, 0
+
+    def put(self, shot: Shot) -> bool:
+        """See `Sink.put`. Keeps every `stride`-th frame; the stride doubles whenever there are too many."""
+        if shot.lost is not None:
+            return True
+        if self._seen % self._stride == 0:
+            self._kept.append(_shrink(shot.picture, self._width))
+            if len(self._kept) == 4 * self._count:
+                self._kept = self._kept[::2]
+                self._stride *= 2
+        self._seen += 1
+        return True
+
+    def close(self) -> None:
+        """See `Sink.close`."""
+        if not self._kept:
+            return
+        count = min(self._count, len(self._kept))
+        chosen = [self._kept[round(i)] for i in np.linspace(0, len(self._kept) - 1, count)]
+        columns = min(self._columns, count)
+        height = max(tile.shape[0] for tile in chosen)
+        width = max(tile.shape[1] for tile in chosen)
+        gap = 8
+        sheet = np.full((-(-count // columns) * (height + gap) + gap, columns * (width + gap) + gap, 3), 255, np.uint8)
+        for index, tile in enumerate(chosen):
+            y, x = (
+                gap + place * (side + gap) for place, side in zip(divmod(index, columns), (height, width), strict=True)
+            )
+            sheet[y : y + tile.shape[0], x : x + tile.shape[1]] = tile
+        write_image(self._path, sheet)
+
+
+class Window:
+    """Shows the annotated frames; q, Esc or closing the window ends. Files are shown at their own pace.
+
+    Raises:
+        OutputError: This machine has no display, or its OpenCV has no windows.
+    """
+
+    def __init__(self, title: str = "edgits") -> None:
+        if reason := why_no_window():
+            raise OutputError(reason)
+        self._title = title
+        self._start: float | None = None
+        cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+
+    def put(self, shot: Shot) -> bool:
+        """See `Sink.put`."""
+        if self._start is None:
+            self._start = time.monotonic() - shot.frame.time
+            height, width = shot.picture.shape[:2]
+            cv2.resizeWindow(self._title, width, height)
+        cv2.imshow(self._title, shot.picture)
+        ahead = 0.0 if shot.lost else shot.frame.time - (time.monotonic() - self._start)
+        key = cv2.waitKey(max(1, min(1000, round(1000 * ahead)))) & 0xFF
+        return key not in (ord("q"), 27) and cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) >= 1
+
+    def close(self) -> None:
+        """See `Sink.close`."""
+        cv2.destroyAllWindows()
+
+
+def why_no_window() -> str | None:
+    """Says why no window can be shown, and what to do; None if one can."""
+    if sys.platform == "linux" and not (_wayland_answers() or _x11_answers()):
+        return "there is no display: log in on the desktop, or use --record or --jsonl"
+    if re.search(r"GUI:\s+NONE", cv2.getBuildInformation()):
+        return "this OpenCV has no windows: pip uninstall opencv-python-headless, then pip install 'edgits[window]'"
+    return None
+
+
+def _wayland_answers() -> bool:
+    name, folder = os.environ.get("WAYLAND_DISPLAY"), os.environ.get("XDG_RUNTIME_DIR", "")
+    return bool(name) and _answers(lambda link: link.connect(str(Path(folder) / str(name))), socket.AF_UNIX)
+
+
+def _x11_answers() -> bool:
+    """Tries the X server, because OpenCV's windows end the process where there is none."""
+    match = re.fullmatch(r"(?:unix)?([^:/]*):([0-9]+)(?:\.[0-9]+)?", os.environ.get("DISPLAY", ""))
+    if match is None:
+        return False
+    host, number = match[1], int(match[2])
+    if host:
+        return _answers(lambda link: link.connect((host, 6000 + number)), socket.AF_INET)
+    return _answers(lambda link: link.connect(f"/tmp/.X11-unix/X{number}"), socket.AF_UNIX)  # X11's own place
+
+
+def _answers(connect: Callable[[socket.socket], None], family: int) -> bool:
+    with socket.socket(family) as link:
+        link.settimeout(0.5)
+        try:
+            connect(link)
+        except OSError:
+            return False
+    return True
+
+
+def check_place(path: Path) -> None:
+    """Makes the folder of an output and proves that a file can be written there, or raises `OutputError`."""
+    files.make_folder(path.parent)
+    if path.is_dir():
+        raise OutputError(f"can't write '{path}': it is a folder; give a file name")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise OutputError(f"can't write '{path}': permission denied; give another place")
+    try:
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise OutputError(f"can't write '{path}': {error.strerror}; give another place") from error
+
+
+def write_image(path: Path, image: Image) -> None:
+    """Writes an image, whole or not at all; its suffix chooses the format."""
+    try:
+        done, data = cv2.imencode(path.suffix, image)
+    except cv2.error:
+        done = False
+    if not done:
+        raise OutputError(f"can't write '{path}': no image format '{path.suffix}'; name it .png or .jpg")
+    files.write_bytes(path, data.tobytes())
+
+
+def _shrink(image: Image, width: int) -> Image:
+    if image.shape[1] <= width:
+        return image
+    size = (width, round(image.shape[0] * width / image.shape[1]))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
