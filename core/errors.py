@@ -55,8 +55,6 @@ def require(module: str, *, extra: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is None or not module.startswith(error.name.split(".")[0]):
-            raise
         raise MissingExtraError(
             f"this needs the package '{error.name}', which isn't installed: pip install 'edgits[{extra}]'"
         ) from error

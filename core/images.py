@@ -14,7 +14,7 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp",
 
 
 def read_image(path: Path) -> Image:
-    """Reads an image file; its EXIF orientation is applied, 16 bits become 8, alpha is dropped.
+    """Reads an image file; its EXIF orientation is applied, 16 bits become 8, what is transparent is white.
 
     Args:
         path: The file; the content decides the format, not the suffix.
@@ -37,7 +37,17 @@ def read_image(path: Path) -> Image:
         raise DataError(f"'{path}' can't be decoded: {error.err}; give a smaller or another image") from error
     if image is None:
         raise DataError(f"'{path}' holds no readable image ({data.size} bytes); give a PNG or JPEG")
+    if data[:4].tobytes() in (b"\x89PNG", b"RIFF"):
+        image = _on_white(image, cv2.imdecode(data, cv2.IMREAD_UNCHANGED))
     return np.asarray(image, np.uint8)
+
+
+def _on_white(image: Image, unchanged: npt.NDArray[np.generic] | None) -> Image:
+    """Lays a transparent image on white, where the decoder would have laid it on black."""
+    if unchanged is None or unchanged.ndim != 3 or unchanged.shape[2] != 4 or unchanged.dtype != np.uint8:
+        return image
+    alpha = unchanged[:, :, 3:].astype(np.float32) / 255
+    return np.asarray(image * alpha + 255 * (1 - alpha), np.uint8)
 
 
 def to_gray(image: npt.NDArray[np.uint8]) -> Image:

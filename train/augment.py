@@ -101,7 +101,7 @@ def _scan(ink: Image, rng: np.random.Generator) -> Image:
 
 
 def _grain(scan: Floats, rng: np.random.Generator) -> Floats:
-    return np.asarray(scan + rng.normal(0, rng.uniform(10, 60), scan.shape), np.float32)
+    return np.asarray(scan + rng.normal(0, rng.uniform(10, 50), scan.shape), np.float32)
 
 
 def _flecks(scan: Floats, rng: np.random.Generator) -> Floats:
@@ -187,7 +187,7 @@ def _on_paper(ink: Image, rng: np.random.Generator) -> Image:
     if rng.random() < 0.3:
         paper *= 1 + cv2.resize(rng.normal(0, 0.03, (12, 12)).astype(np.float32), (width, height))
     cover = np.minimum(ink.astype(np.float32) / 255 * rng.uniform(0.9, 1.3), 1)
-    page = paper * (1 - cover * rng.uniform(0.22, 0.92))
+    page = paper * (1 - cover * rng.uniform(0.28, 0.92))
     if rng.random() < 0.25:
         pitch = rng.uniform(0.5, 1.2) * height
         darker = 1 - rng.uniform(0.04, 0.25)
@@ -206,7 +206,7 @@ def _camera(photo: Image, rng: np.random.Generator) -> Image:
     height, width = photo.shape
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     x, y = x / width - 0.5, y / height - 0.5
-    light = rng.uniform(0.35, 1.05) * (1 + rng.uniform(-0.35, 0.35) * x + rng.uniform(-0.35, 0.35) * y)
+    light = rng.uniform(0.4, 1.05) * (1 + rng.uniform(-0.35, 0.35) * x + rng.uniform(-0.35, 0.35) * y)
     if rng.random() < 0.15:
         angle = rng.uniform(0, 2 * np.pi)
         distance = x * np.cos(angle) + y * np.sin(angle) - rng.uniform(-0.4, 0.4)
@@ -260,18 +260,23 @@ def no_digit(rng: np.random.Generator, parts: tuple[Image, Image, Image]) -> Ima
         )
     elif pick < 0.65:  # letters that can't be taken for digits, and signs
         font = int(rng.choice([0, 2, 3, 4, 6, 7]))
-        text = str(rng.choice(list("AEFHKMNPRTVWXYdefhkmnprtuvwxy?!+=*%&@#$/\\<>~^")))
+        text = str(rng.choice(list("EFHKMNRVWXehkmnuvwx+=*%&@#~^<>")))
         size, _ = cv2.getTextSize(text, font, 1.5, 3)
         at = ((side - size[0]) // 2, (side + size[1]) // 2)
         cv2.putText(ink, text, at, font, 1.5, 255, int(rng.integers(2, 6)), cv2.LINE_AA)
-    elif pick < 0.8:  # blobs, crosses, corners, arcs: what edges of things look like
+    elif pick < 0.72:  # blots
         for _ in range(rng.integers(1, 4)):
-            centre, axes = rng.integers(8, 56, 2), rng.integers(3, 30, 2)
-            start = int(rng.integers(0, 360))
-            thick = -1 if rng.random() < 0.3 else int(rng.integers(2, 8))
-            arc = (int(rng.integers(0, 180)), start, start + int(rng.integers(20, 200)))
-            cv2.ellipse(ink, centre.tolist(), axes.tolist(), *arc, 255, thick, cv2.LINE_AA)
-    elif pick < 0.9:  # mesh, steps, texture
+            centre, axes = rng.integers(8, 56, 2), rng.integers(6, 24, 2)
+            cv2.ellipse(ink, centre.tolist(), axes.tolist(), float(rng.uniform(0, 180)), 0, 360, 255, -1, cv2.LINE_AA)
+    elif pick < 0.82:  # corners and crossings of printed lines
+        corner, thick = rng.integers(4, 60, 2), int(rng.integers(1, 6))
+        ends = ((corner[0], rng.choice([-4, 68])), (rng.choice([-4, 68]), corner[1]))
+        for end in ends:
+            cv2.line(ink, corner.tolist(), [int(value) for value in end], 255, thick, cv2.LINE_AA)
+        if rng.random() < 0.5:
+            cv2.line(ink, [int(corner[0]), -4], [int(corner[0]), 68], 255, thick, cv2.LINE_AA)
+            cv2.line(ink, [-4, int(corner[1])], [68, int(corner[1])], 255, thick, cv2.LINE_AA)
+    elif pick < 0.92:  # mesh, steps, texture
         coarse = rng.normal(0, 1, (int(rng.integers(4, 16)),) * 2).astype(np.float32)
         texture = cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC)
         ink = ((texture > rng.uniform(0.3, 1.2)) * 255).astype(np.uint8)

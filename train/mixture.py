@@ -18,7 +18,7 @@ from edgits.train.augment import augment, is_clean_ink, no_digit
 # Share of an epoch that shows what is no digit.
 NONE_SHARE = 0.12
 # An image is augmented in so many ways; epochs take them in turn, which saves making them anew.
-VARIANTS = 8
+VARIANTS = 10
 _NEIGHBOUR_SHARE = 0.12
 
 

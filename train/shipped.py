@@ -128,7 +128,14 @@ def _omniglot(path: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
     except (OSError, KeyError) as error:
         raise DataError(f"can't read '{path}': {error}; give the folder of the data sets") from error
     held = np.isin(alphabets, np.unique(alphabets)[::5])
-    return images[~held], images[held]
+    lines = np.array([_is_line(glyph) for glyph in images])  # a plain stroke may be a 1
+    return images[~held & ~lines], images[held]
+
+
+def _is_line(glyph: npt.NDArray[np.uint8]) -> bool:
+    rows, columns = np.nonzero(glyph > 96)
+    wide, high = np.ptp(columns) + 1, np.ptp(rows) + 1
+    return bool(wide < 0.35 * high)
 
 
 if __name__ == "__main__":
