@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from edgits.edge.overlay import bar_height, draw
+from edgits.edge.results import Digit, FrameResult
+
+SIZES = [(320, 240), (640, 480), (1920, 1080), (240, 320), (28, 28)]
+
+
+def result_of(width: int, height: int, *digits: Digit) -> FrameResult:
+    return FrameResult("test", width, height, digits, (len(digits),) if digits else (), {"find": 4.1}, 0)
+
+
+def middle(width: int, height: int, **more: object) -> Digit:
+    return Digit(7, 0.98, (width // 3, height // 3, width // 4, height // 3), **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+@pytest.mark.parametrize("paper", [0, 128, 255])
+def test_box_and_label_show_on_any_background(width, height, paper):
+    image = np.full((height, width, 3), paper, np.uint8)
+    drawn = draw(image, result_of(width, height, middle(width, height, track=3, stable=True)), fps=25.0)
+    assert drawn.shape == (height + bar_height(width, height), width, 3)
+    assert drawn.dtype == np.uint8
+    x, y, w, h = middle(width, height).box
+    changed = np.abs(drawn[:height].astype(int) - paper).max(axis=2)
+    edges = changed[y + h // 2, max(0, x - w // 2) : x + w // 2], changed[y + h // 2, x + w // 2 : x + 3 * w // 2]
+    assert all(edge.max() > 90 for edge in edges)
+    assert (changed[y + 3 : y + h - 3, x + 3 : x + w - 3] == 0).all() or width == 28  # the digit isn't drawn over
+
+
+def test_the_image_itself_is_not_changed_and_drawing_repeats():
+    image = np.full((480, 640, 3), 200, np.uint8)
+    result = result_of(640, 480, middle(640, 480, track=1, stable=False))
+    first = draw(image, result, fps=None)
+    assert (image == 200).all()
+    assert (first == draw(image, result, fps=None)).all()
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES[:3])
+def test_the_whole_number_stands_large_in_the_bar(width, height):
+    image = np.zeros((height, width, 3), np.uint8)
+    empty = draw(image, result_of(width, height), fps=25.0)[height:]
+    full = draw(image, result_of(width, height, middle(width, height, track=1)), fps=25.0)[height:]
+    rows = np.flatnonzero((full == 255).all(axis=2).any(axis=1))
+    assert not (empty == 255).all(axis=2).any()
+    assert rows.max() - rows.min() > 0.3 * bar_height(width, height)
+    assert (full[:, int(0.8 * width) :] == empty[:, int(0.8 * width) :]).all()  # the speed at the right stays
+
+
+def test_a_long_text_ends_before_the_speed():
+    digits = [Digit(8, 0.9, (10 * i, 50, 9, 20), i, True) for i in range(60)]
+    image = np.zeros((480, 640, 3), np.uint8)
+    few = draw(image, result_of(640, 480), fps=25.0)[480:]
+    many = draw(image, result_of(640, 480, *digits), fps=25.0)[480:]
+    assert (many[:, 565:] == few[:, 565:]).all()
+    assert (many[:, 500:540] == 255).any()
+
+
+def test_tracks_that_follow_each_other_have_unlike_colours():
+    image = np.full((480, 640, 3), 128, np.uint8)
+    looks = [draw(image, result_of(640, 480, middle(640, 480, track=i, stable=True))) for i in range(1, 5)]
+    for i in range(3):
+        assert np.abs(looks[i].astype(int) - looks[i + 1]).max() > 100
+
+
+def test_a_lost_camera_is_said_and_the_old_picture_greyed():
+    image = np.zeros((480, 640, 3), np.uint8)
+    image[..., 2] = 200
+    drawn = draw(image, result_of(640, 480), status="camera lost: unplugged – trying again" * 5)
+    assert drawn[5, 320, 2] > 180
+    assert drawn[5, 320, 0] < 80
+    assert (drawn[300, 300] == drawn[300, 300, 0]).all()
+    assert (drawn[:40] == 255).all(axis=2).any()
+
+
+def test_grey_images_and_boxes_at_the_border():
+    image = np.full((240, 320), 200, np.uint8)
+    digits = [Digit(1, 1.0, (0, 0, 10, 20)), Digit(2, 0.5, (310, 220, 10, 20)), Digit(3, 0.5, (0, 0, 320, 240))]
+    assert draw(image, result_of(320, 240, *digits)).shape == (240 + bar_height(320, 240), 320, 3)

@@ -1,0 +1,123 @@
+import itertools
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgits.edge.results import Digit, FrameResult
+from edgits.edge.track import Tracker
+
+
+def seen(*digits: tuple[int, float, int, int], frame: int = 0, size: tuple[int, int] = (30, 50)) -> FrameResult:
+    found = tuple(Digit(name, share, (x, y, *size)) for name, share, x, y in digits)
+    return FrameResult("test", 640, 480, found, (len(found),) if found else (), {"find": 1.0}, frame)
+
+
+def run(tracker: Tracker, results: list[FrameResult], *, fps: float = 30.0, start: float = 0.0) -> list[FrameResult]:
+    return [tracker.update(result, time=start + index / fps) for index, result in enumerate(results)]
+
+
+def test_a_still_digit_keeps_its_number_and_becomes_stable():
+    results = run(Tracker(), [seen((7, 0.9, 100, 100))] * 10)
+    assert {result.digits[0].track for result in results} == {1}
+    assert [result.digits[0].stable for result in results[:4]] == [False, False, True, True]
+    assert results[-1].digits[0].confidence == pytest.approx(0.9)
+    assert results[-1].timings.keys() == {"find", "track"}
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.floats(0, 1)), max_size=6),
+    st.integers(0, 40),
+    st.floats(0.01, 2.0),
+)
+def test_only_what_was_seen_is_reported_where_it_was_seen(found, step, interval):
+    tracker = Tracker()
+    for index in range(8):
+        digits = [(name, share, 10 + 60 * i + step * index, 50) for i, (name, share) in enumerate(found)][: index + 1]
+        result = seen(*digits, frame=index)
+        out = tracker.update(result, time=index * interval)
+        assert [digit.box for digit in out.digits] == [digit.box for digit in result.digits]
+        assert (out.lines, out.frame, out.source) == (result.lines, result.frame, result.source)
+        numbers = [digit.track for digit in out.digits]
+        assert len(set(numbers)) == len(numbers)
+        assert all(0 <= digit.confidence <= 1 and digit.stable is not None for digit in out.digits)
+        assert {d.digit for d in out.digits} <= {name for name, _ in found}
+
+
+@given(st.sampled_from([2, 5, 10, 15, 30, 60]), st.floats(0.5, 1), st.floats(0.5, 1))
+def test_a_changed_digit_is_reported_within_half_a_second(fps, before, after):
+    tracker = Tracker()
+    run(tracker, [seen((3, before, 100, 100))] * (2 * fps), fps=fps)
+    results = run(tracker, [seen((8, after, 100, 100))] * (fps + 1), fps=fps, start=2.0)
+    first = next(index for index, result in enumerate(results) if result.digits[0].digit == 8)
+    assert first / fps <= 0.5
+    assert all(result.digits[0].digit == 8 for result in results[first:])
+    assert results[first].digits[0].stable is False
+
+
+@given(st.integers(3, 8), st.floats(0.5, 0.99))
+def test_single_misreadings_do_not_show(every, wrong):
+    frames = [seen((5 if index % every else 6, 0.95 if index % every else wrong, 100, 100)) for index in range(1, 90)]
+    results = run(Tracker(), frames)
+    assert {result.digits[0].digit for result in results} == {5}
+    assert all(result.digits[0].stable for result in results[12:])
+
+
+def test_two_equal_readings_in_turn_do_not_flicker():
+    results = run(Tracker(), [seen((4 if index % 2 else 9, 0.9, 100, 100)) for index in range(60)])
+    names = [result.digits[0].digit for result in results]
+    assert sum(a != b for a, b in itertools.pairwise(names)) <= 1
+
+
+@given(st.integers(-90, 90), st.integers(-90, 90), st.permutations(list(range(6))))
+def test_moving_paper_keeps_every_number(dx, dy, order):
+    """Digits 60 apart jump together by up to 90 pixels: nearest neighbours alone would mix them up."""
+    home = [(name, 0.9, 100 + 60 * (name % 3), 150 + 90 * (name // 3)) for name in range(6)]
+    tracker = Tracker()
+    first = tracker.update(seen(*home), time=0.0)
+    moved = [(name, share, x + dx, y + dy) for name, share, x, y in (home[i] for i in order)]
+    second = tracker.update(seen(*moved), time=0.033)
+    before = {digit.digit: digit.track for digit in first.digits}
+    assert {digit.digit: digit.track for digit in second.digits} == before
+
+
+def test_a_row_of_the_same_digit_is_followed():
+    tracker = Tracker()
+    rows = [seen(*[(1, 0.9, 100 + 40 * i + 15 * step, 100) for i in range(5)]) for step in range(6)]
+    results = run(tracker, rows)
+    assert all([digit.track for digit in result.digits] == [1, 2, 3, 4, 5] for result in results)
+
+
+def test_a_short_gap_keeps_the_number_and_a_long_one_does_not():
+    tracker = Tracker()
+    digit, nothing = seen((7, 0.9, 100, 100)), seen()
+    assert tracker.update(digit, time=0.0).digits[0].track == 1
+    assert tracker.update(nothing, time=0.2).digits == ()
+    assert tracker.update(digit, time=0.4).digits[0].track == 1
+    assert tracker.update(digit, time=1.0).digits[0].track == 2
+
+
+def test_another_size_is_another_digit():
+    tracker = Tracker()
+    tracker.update(seen((7, 0.9, 100, 100)), time=0.0)
+    assert tracker.update(seen((7, 0.9, 100, 100), size=(60, 100)), time=0.03).digits[0].track == 2
+
+
+def test_time_that_jumps_back_starts_anew():
+    tracker = Tracker()
+    tracker.update(seen((7, 0.9, 100, 100)), time=5.0)
+    assert tracker.update(seen((7, 0.9, 100, 100)), time=0.0).digits[0].track == 2
+
+
+def test_a_crowded_frame_is_followed_in_bounded_time():
+    digits = [(i % 10, 0.9, 60 * (i % 10), 45 * (i // 10)) for i in range(100)]
+    tracker = Tracker()
+    tracker.update(seen(*digits, size=(20, 30)), time=0.0)
+    result = tracker.update(seen(*[(n, c, x + 9, y + 4) for n, c, x, y in digits], size=(20, 30)), time=0.03)
+    assert [digit.track for digit in result.digits] == list(range(1, 101))
+
+
+def test_lines_stay_as_they_were():
+    result = replace(seen((1, 0.9, 10, 10), (2, 0.9, 10, 100)), lines=(1, 1))
+    assert Tracker().update(result, time=0.0).text == "1\n2"
