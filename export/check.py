@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgits.card import ModelCard
+from edgits.card import NONE_LABEL, ModelCard
 from edgits.edge.recognizer import softmax
 from edgits.edge.runtimes import Floats, Runtime, open_model, runtimes_for
 from edgits.errors import CheckError, MissingExtraError
@@ -25,17 +25,32 @@ class Reference:
     Attributes:
         images: float32 (N, size, size, 1), normalised.
         labels: int64 (N,).
-        probabilities: float32 (N, classes).
+        answers: What it reads in them.
     """
 
     images: Floats
     labels: npt.NDArray[np.int64]
-    probabilities: Floats
+    answers: "Answers"
 
     @property
     def accuracy(self) -> float:
         """Share of images that Keras reads right."""
-        return float(np.mean(self.probabilities.argmax(axis=1) == self.labels))
+        return float(np.mean(self.answers.digits == self.labels))
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model says of images.
+
+    Attributes:
+        probabilities: float32 (N, classes), calibrated.
+        digits: int64 (N,), the most likely class but ``"none"``.
+        rejected: bool (N,), whether ``"none"`` is likelier; all False in a model without it.
+    """
+
+    probabilities: Floats
+    digits: npt.NDArray[np.int64]
+    rejected: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -47,7 +62,8 @@ class Check:
         version: Its version.
         images: How many images were compared.
         difference: Largest difference of any probability; NaN where answers weren't finite.
-        flips: Images whose most likely class differs.
+        flips: Images in which another digit is read; ``"none"`` isn't asked.
+        rejections: Images that only one of the two models takes for no digit.
         accuracy: Share read right by this file.
         reference_accuracy: Share read right by Keras.
         problem: What is wrong; empty where the check passed.
@@ -58,6 +74,7 @@ class Check:
     images: int
     difference: float
     flips: int
+    rejections: int
     accuracy: float
     reference_accuracy: float
     problem: str = ""
@@ -81,7 +98,7 @@ def make_reference(runtime: Runtime, card: ModelCard, images: Floats, labels: np
             f"the Keras model '{card.name}' itself answers NaN or infinity on {bad} of {len(images)} images; "
             "train it again, with a smaller learning rate"
         )
-    reference = Reference(images, labels, probabilities(scores, card))
+    reference = Reference(images, labels, read_scores(scores, card))
     commonest = float(np.bincount(labels).max() / len(labels))
     if len(np.unique(labels)) > 1 and reference.accuracy <= commonest:
         raise CheckError(
@@ -91,9 +108,15 @@ def make_reference(runtime: Runtime, card: ModelCard, images: Floats, labels: np
     return reference
 
 
-def probabilities(scores: Floats, card: ModelCard) -> Floats:
-    """Turns a model's scores, float32 (N, classes), into probabilities as its card says."""
-    return scores if card.scores == "probabilities" else softmax(scores / card.temperature)
+def read_scores(scores: Floats, card: ModelCard) -> Answers:
+    """Turns a model's scores, float32 (N, classes), into answers as its card says."""
+    probabilities = scores if card.scores == "probabilities" else softmax(scores / card.temperature)
+    if NONE_LABEL not in card.labels:
+        return Answers(probabilities, probabilities.argmax(axis=1), np.zeros(len(scores), bool))
+    none = card.labels.index(NONE_LABEL)
+    digits = probabilities.copy()
+    digits[:, none] = -1
+    return Answers(probabilities, digits.argmax(axis=1), probabilities[:, none] >= digits.max(axis=1))
 
 
 def check_file(path: Path, recipe: Recipe, card: ModelCard, reference: Reference) -> tuple[list[Check], list[str]]:
@@ -138,15 +161,16 @@ def compare(runtime: str, version: str, scores: Floats, recipe: Recipe, card: Mo
     """Compares scores, float32 (N, classes), with Keras's probabilities under a recipe's limits."""
     count = len(reference.labels)
     finite = np.isfinite(scores).all(axis=1)
-    found = probabilities(np.nan_to_num(scores, posinf=0, neginf=0), card)
-    answers, expected = found.argmax(axis=1), reference.probabilities.argmax(axis=1)
+    found, expected = read_scores(np.nan_to_num(scores, posinf=0, neginf=0), card), reference.answers
+    difference = np.abs(found.probabilities - expected.probabilities).max()
     check = Check(
         runtime,
         version,
         count,
-        float(np.abs(found - reference.probabilities).max()) if finite.all() else float("nan"),
-        int(np.sum((answers != expected) | ~finite)),
-        float(np.mean((answers == reference.labels) & finite)),
+        float(difference) if finite.all() else float("nan"),
+        int(np.sum((found.digits != expected.digits) | ~finite)),
+        int(np.sum((found.rejected != expected.rejected) | ~finite)),
+        float(np.mean((found.digits == reference.labels) & finite)),
         reference.accuracy,
     )
     problem = _problem(check, recipe.limits, int((~finite).sum()))
@@ -165,6 +189,8 @@ def _problem(check: Check, limits: Limits, not_finite: int) -> str:
         return f"answers NaN or infinity on {not_finite} {of} images"
     if check.flips > flips:
         return f"{check.flips} {of} answers differ from Keras, {flips} allowed"
+    if check.rejections > flips:
+        return f"{check.rejections} {of} images are rejected by one of it and Keras alone, {flips} allowed"
     if lost > limits.allowed(limits.drop, check.images):
         return f"accuracy fell from {check.reference_accuracy:.2%} to {check.accuracy:.2%}, {limits.drop:.1%} allowed"
     if check.difference > limits.difference:

@@ -105,21 +105,24 @@ def _print(console: "Console", exports: Sequence["Export"], model: str) -> None:
 
 
 def table(exports: Sequence["Export"]) -> "Table":
-    """Makes the table of what was written and how it compares with Keras; a row a format and runtime."""
+    """Makes the table of what was written and how it compares with Keras; a row a format and runtime.
+
+    ``flips`` counts images in which another digit is read, ``none`` those that only one takes for no digit.
+    """
     from rich import box
     from rich.table import Table
 
     result = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ("format", "KB", "s", "runtime", "accuracy", "flips", "largest\ndiff.", ""):
+    for name in ("format", "KB", "s", "runtime", "accuracy", "flips", "none", "largest\ndiff.", ""):
         result.add_column(name, justify="left" if name in ("format", "runtime", "") else "right", no_wrap=True)
     for export in exports:
-        size = f"{export.bytes / 1000:.1f}" if export.bytes else "–"
+        size = f"{export.bytes / 1000:.0f}" if export.bytes else "–"
         head = (export.recipe.name, size, f"{export.seconds:.1f}")
         verdict = "[red]✗[/red]" if export.problem else "[green]✓[/green]"
         if not export.checks:
-            result.add_row(*head, "–", "–", "–", "–", verdict)
+            result.add_row(*head, "–", "–", "–", "–", "–", verdict)
         for check in export.checks:
-            figures = (f"{check.accuracy:.2%}", str(check.flips), f"{check.difference:.5f}")
+            figures = (f"{check.accuracy:.2%}", str(check.flips), str(check.rejections), f"{check.difference:.4f}")
             result.add_row(*head, check.runtime, *figures, verdict)
             head, verdict = ("", "", ""), ""
     return result

@@ -17,7 +17,8 @@ class Limits:
 
     Attributes:
         difference: Largest difference of any probability, in [0, 1].
-        flips: Largest share of images whose most likely class changes, in [0, 1].
+        flips: Largest share of images in which another digit is read, in [0, 1]; and of
+            those that become, or cease to be, no digit.
         drop: Largest loss of accuracy, as a share in [0, 1].
         why: Where the figures come from.
     """

@@ -3,13 +3,14 @@
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from edgits.card import card_path
+from edgits.card import NONE_LABEL, TensorSpec, card_path
 from edgits.cli import cli
 from edgits.edge.recognizer import Recognizer
 from edgits.errors import CheckError, DataError, EdgitsError, MissingExtraError, ModelError, OutputError
@@ -115,12 +116,28 @@ def test_loss_of_accuracy_within_the_flips_is_found(source):
     recipe = RECIPES["tflite-int8"]
     labels = np.arange(400) % 10
     right = np.eye(10, dtype=np.float32)[labels] * 0.6
-    reference = check.Reference(np.zeros((400, 28, 28, 1), np.float32), labels, check.softmax(right))
+    answers = check.read_scores(right, source.card)
+    reference = check.Reference(np.zeros((400, 28, 28, 1), np.float32), labels, answers)
     wrong = right.copy()
     wrong[:8] = np.roll(right[:8], 1, axis=1)
     found = check.compare("x", "1", wrong, recipe, source.card, reference)
     assert found.flips == 8 <= recipe.limits.allowed(recipe.limits.flips, 400)
     assert "accuracy fell from 100.00% to 98.00%" in found.problem
+
+
+def test_digits_that_become_none_are_found_and_are_no_flips(source):
+    recipe = RECIPES["tflite-int8"]
+    card = replace(source.card, labels=(*source.card.labels, NONE_LABEL), output=TensorSpec((11,)))
+    labels = np.arange(200) % 10
+    scores = np.eye(11, dtype=np.float32)[labels]
+    reference = check.Reference(np.zeros((200, 28, 28, 1), np.float32), labels, check.read_scores(scores, card))
+    changed = scores.copy()
+    changed[:6, 10] = 1.1
+    assert check.compare("x", "1", changed, recipe, card, reference).problem == ""
+    changed[:7, 10] = 1.1
+    found = check.compare("x", "1", changed, recipe, card, reference)
+    assert (found.flips, found.rejections, found.accuracy) == (0, 7, 1.0)
+    assert "7 of 200 images are rejected by one of it and Keras alone, 6 allowed" in found.problem
 
 
 def test_converter_failure_is_one_line(source, tmp_path, monkeypatch):
