@@ -56,7 +56,7 @@ def main() -> None:
     except EdgitsError as error:
         click.echo(f"edgits: {error}", err=True)
         code = 2
-    except BrokenPipeError:  # the reader of a pipe has left, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit:  # click leaves so when the reader of a pipe has left, as `| head` does; no command of ours exits
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 0
     sys.exit(code)
