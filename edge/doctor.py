@@ -177,7 +177,7 @@ def _cameras() -> list[Finding]:
     if not findings:
         found = "none; videos, images, streams and the scene work without one"
         findings.append(
-            Finding("cameras", "none", "note", found, "plug in a camera, or try: edgits live --source scene")
+            Finding("cameras", "camera", "note", found, "plug in a camera, or try: edgits live --source scene")
         )
     return findings
 

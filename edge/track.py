@@ -24,6 +24,8 @@ _GRACE = 0.5  # seconds that a track outlives its last sighting
 _STABLE_FRAMES, _STABLE_FROM, _STABLE_DOWN_TO = 3, 0.6, 0.45
 # A digit may move by this share of its size beyond the common shift, and sizes may differ by this factor.
 _REACH, _SIZE_RATIO = 0.6, 1.6
+# So many digits, of which this share read differently at once, are another page.
+_LEAST_PAGE, _TURNED = 3, 0.65
 _FARTHEST = 0.3  # of the frame's longer side: the largest common shift between two frames
 _MOST_PAIRS = 256  # that vote for the shift; bounds the time on crowded frames
 
@@ -80,6 +82,8 @@ class Tracker:
         self._tracks = [track for track in self._tracks if 0 <= time - track.seen <= _GRACE]
         reach = _FARTHEST * max(result.width, result.height)
         homes = _match(self._tracks, result.digits, reach)
+        if _page_turned(homes, result.digits):
+            self._tracks, homes = [], {}
         digits = []
         for index, digit in enumerate(result.digits):
             track = homes.get(index) or self._begin(digit, time)
@@ -95,6 +99,12 @@ class Tracker:
         self._next += 1
         self._tracks.append(track)
         return track
+
+
+def _page_turned(homes: dict[int, _Track], digits: tuple[Digit, ...]) -> bool:
+    """Tells whether other digits lie where the tracks were: their votes would only delay the new ones."""
+    changed = sum(track.digit != digits[index].digit for index, track in homes.items())
+    return len(homes) >= _LEAST_PAGE and changed >= _TURNED * len(homes)
 
 
 def _match(tracks: list[_Track], digits: tuple[Digit, ...], farthest: float) -> dict[int, _Track]:

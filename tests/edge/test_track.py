@@ -121,3 +121,16 @@ def test_a_crowded_frame_is_followed_in_bounded_time():
 def test_lines_stay_as_they_were():
     result = replace(seen((1, 0.9, 10, 10), (2, 0.9, 10, 100)), lines=(1, 1))
     assert Tracker().update(result, time=0.0).text == "1\n2"
+
+
+def test_a_turned_page_is_reported_at_once_and_a_changed_digit_among_many_is_voted_on():
+    tracker = Tracker()
+    old = [(name, 0.9, 100 + 60 * name, 100) for name in range(5)]
+    run(tracker, [seen(*old)] * 20)
+    one = [(9 if place == 100 else name, share, place, y) for name, share, place, y in old]
+    assert [digit.digit for digit in tracker.update(seen(*one), time=0.7).digits] == [0, 1, 2, 3, 4]
+    new = [(9 - name, share, x + 6, y + 4) for name, share, x, y in old]
+    turned = tracker.update(seen(*new), time=0.75).digits
+    assert [digit.digit for digit in turned] == [9, 8, 7, 6, 5]
+    assert [digit.track for digit in turned] == [6, 7, 8, 9, 10]
+    assert not any(digit.stable for digit in turned)
