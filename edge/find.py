@@ -21,6 +21,8 @@ _SEARCH_SIZE = 1280
 _MIN_HEIGHT = 9
 # The least share of the paper's light that ink takes away; faint pencil takes 0.1 to 0.2.
 _MIN_CONTRAST = 0.09
+# Ink is darker than the paper by so many times the noise that smoothing leaves.
+_NOISE_MARGIN = 4.0
 # A pixel is ink if it has this share of the strongest ink near it: cuts halos and bleed-through.
 _SHARE_OF_PEAK = 0.38
 # No digit is wider than this share of its height.
@@ -39,6 +41,7 @@ class Candidate:
         box: Where it is, in pixels of the frame.
         crop: uint8 (H, W) grey, cut with a margin; other marks in it are painted over with paper.
         contrast: Share of the paper's light that its ink takes away, in [0, 1].
+        disorder: How busy its surroundings are: 0 clean paper, above 0.3 hardly paper at all.
         mask: uint8 (h, w), 1 where its ink is, at the size of the search.
         corner: Left and top of `mask`, at the size of the search.
     """
@@ -46,6 +49,7 @@ class Candidate:
     box: Box
     crop: Image
     contrast: float
+    disorder: float
     mask: Image
     corner: tuple[int, int]
 
@@ -70,7 +74,7 @@ class Page:
         self._gray = gray
         self._paper = estimate_paper(small)
         self._ink = contrast_to(small, self._paper)
-        self._mask = _ink_mask(self._ink)
+        self._mask = _ink_mask(small, self._ink, self._paper)
 
     def candidates(self) -> list[Candidate]:
         """Returns marks that may be digits, in no particular order."""
@@ -86,8 +90,11 @@ class Page:
             for i in members:
                 cv2.drawContours(mask, contours, i, 1, cv2.FILLED, cv2.LINE_8, tree, 1, (-x, -y))
             mask &= self._mask[y : y + h, x : x + w]
-            if _made_of_strokes(mask) and self._disorder(mask, x, y) <= _MOST_DISORDER:
-                found.append(self._candidate(mask, x, y))
+            if not _made_of_strokes(mask):
+                continue
+            disorder = self._disorder(mask, x, y)
+            if disorder <= _MOST_DISORDER:
+                found.append(self._candidate(mask, x, y, disorder))
         return found
 
     def pieces(self, candidate: Candidate, *, most: int = 7) -> dict[tuple[int, int], Candidate]:
@@ -126,7 +133,8 @@ class Page:
             return None
         mask = np.zeros((high, right - left), np.uint8)
         mask[y - top, x - left] = 1
-        return self._candidate(mask, candidate.corner[0] + left, candidate.corner[1] + top)
+        corner = candidate.corner[0] + left, candidate.corner[1] + top
+        return self._candidate(mask, *corner, candidate.disorder)
 
     def _disorder(self, mask: Image, x: int, y: int) -> float:
         """Tells texture from paper: what share of a mark's surroundings is ink, and how rough the rest is.
@@ -146,12 +154,14 @@ class Page:
         strength = float(np.mean(self._ink[y : y + h, x : x + w][mask > 0]))
         return others / (marked.size - own) + rough / strength
 
-    def _candidate(self, mask: Image, x: int, y: int) -> Candidate:
+    def _candidate(self, mask: Image, x: int, y: int, disorder: float) -> Candidate:
         h, w = mask.shape
         inks = np.sort(self._ink[y : y + h, x : x + w][mask > 0])
         full = tuple(round(side / self._scale) for side in (x, y, w, h))
         box = (full[0], full[1], full[2], full[3])
-        return Candidate(box, self._cut(mask, x, y), float(inks[int(0.8 * (len(inks) - 1))]) / 255, mask, (x, y))
+        return Candidate(
+            box, self._cut(mask, x, y), float(inks[int(0.8 * (len(inks) - 1))]) / 255, disorder, mask, (x, y)
+        )
 
     def _cut(self, mask: Image, x: int, y: int) -> Image:
         """Cuts a square with a margin around a mark; other marks in it become paper."""
@@ -230,13 +240,17 @@ def contrast_to(gray: Image, paper: Image) -> Image:
     return np.asarray(cv2.bitwise_not(cv2.divide(gray, cv2.max(paper, 1), scale=255)), np.uint8)
 
 
-def _ink_mask(ink: Image) -> Image:
+def _ink_mask(gray: Image, ink: Image, paper: Image) -> Image:
+    """Marks ink: dark enough for its surroundings, and for the sensor's noise, which weighs more in the dark."""
     smooth = cv2.GaussianBlur(ink, (3, 3), 0)
-    noise = 1.4826 * float(np.median(cv2.absdiff(ink, smooth)[::4, ::4]))
-    least = max(_MIN_CONTRAST * 255, 5 * noise)
+    rough = cv2.absdiff(gray, cv2.GaussianBlur(gray, (3, 3), 0))[::4, ::4]
+    noise = 1.4826 * float(np.median(rough))
+    least = np.uint8(round(_MIN_CONTRAST * 255))
     reach = max(9, int(0.05 * min(ink.shape)) | 1)
     peak = cv2.dilate(smooth, np.ones((reach, reach), np.uint8))
-    limit = cv2.max(cv2.convertScaleAbs(peak, alpha=_SHARE_OF_PEAK), np.full_like(peak, int(min(least, 250))))
+    limit = cv2.max(cv2.convertScaleAbs(peak, alpha=_SHARE_OF_PEAK), np.full_like(peak, least))
+    if noise > 0:
+        limit = cv2.max(limit, cv2.divide(np.full_like(paper, 255), cv2.max(paper, 1), scale=_NOISE_MARGIN * noise))
     return np.asarray(cv2.compare(smooth, limit, cv2.CMP_GT) & 1, np.uint8)
 
 

@@ -19,6 +19,10 @@ _MOST_PIECES = 160
 # Digits of one text are of like height; what is out of this range of the middle is none.
 _HEIGHTS = (0.3, 2.6)
 
+# On clean paper this confidence will do; marks of fewer pixels in height than `_SMALL` need more.
+_LEAST_CONFIDENCE = 0.35
+_SMALL = 24
+
 Read = tuple[Candidate, Reading]
 
 
@@ -50,7 +54,7 @@ class Reader:
         readings = self.recognizer.readings(self.recognizer.probabilities(inputs), threshold=self.threshold)
         clock.append(time.perf_counter())
         read = self._part(page, list(zip(candidates, readings, strict=True)))
-        digits, lines = _arrange(_of_like_height(read))
+        digits, lines = _arrange(_of_like_height([one for one in read if _believable(*one)]))
         clock.append(time.perf_counter())
         stages = ("find", "normalize", "classify", "arrange")
         timings = {stage: 1000 * (clock[i + 1] - clock[i]) for i, stage in enumerate(stages)}
@@ -97,6 +101,15 @@ def _best_path(pieces: dict[tuple[int, int], Read]) -> list[Read]:
                 cost[end] = cost[start] + price
                 row[end] = [*row[start], read] if legible else row[start]
     return row[last]
+
+
+def _believable(candidate: Candidate, reading: Reading) -> bool:
+    """Asks for more confidence the busier the surroundings are, and of small marks, which textures are full of."""
+    small = candidate.mask.shape[0] < _SMALL
+    asked = _LEAST_CONFIDENCE + (2.5 if small else 2.2) * candidate.disorder + (0.12 if small else 0.0)
+    if not small and candidate.disorder < 0.33:
+        asked = min(asked, 0.985)
+    return reading.confidence >= asked
 
 
 def _of_like_height(read: Sequence[Read]) -> list[Read]:
