@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from edgits import files
-from edgits.card import ModelCard, card_path, load_card
-from edgits.edge.runtimes import Floats, open_model
+from edgits.card import card_path, load_card
+from edgits.edge.runtimes import Floats, Runtime, open_model
 from edgits.errors import CheckError, EdgitsError, ModelError, OutputError, require
 from edgits.export import onnx, tflite
+from edgits.export.bias import convert_corrected
 from edgits.export.check import Check, Reference, check_file, make_reference
 from edgits.export.metadata import embed_card
 from edgits.export.quiet import quiet
@@ -140,28 +141,30 @@ def _export_one(source: Source, recipe: Recipe, out: Path, calibration: Floats, 
 
 def _convert(source: Source, recipe: Recipe, calibration: Floats, path: Path) -> None:
     """Writes the file with the card inside, and the card beside it."""
-    model = source.runtime.model
-    try:
+
+    def convert() -> Runtime:
         if isinstance(recipe.options, OnnxOptions):
-            onnx.convert(model, recipe.options, calibration, path)
+            onnx.convert(source.runtime.model, recipe.options, calibration, path)
         else:
-            tflite.convert(model, recipe.options, calibration, path)
+            tflite.convert(source.runtime.model, recipe.options, calibration, path)
+        return open_model(path)
+
+    training = dict(source.card.training)
+    try:
+        if recipe.calibrated:
+            correction = convert_corrected(source.runtime, convert, calibration)
+            training["calibration"] = source.calibration_record() | {"bias_correction": correction}
+        else:
+            convert()
     except EdgitsError:
         raise
     except Exception as error:  # the converters' exceptions share no base but Exception
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"{recipe.name}: the converter failed: {type(error).__name__}: {reason}") from error
-    card = _card(source, recipe, path)
+    made = open_model(path)
+    card = replace(source.card, format=recipe.name, input=made.input, output=made.output, training=training)
     embed_card(path, card)
     card.save(path)
-
-
-def _card(source: Source, recipe: Recipe, path: Path) -> ModelCard:
-    loaded = open_model(path)
-    training = dict(source.card.training)
-    if recipe.calibrated:
-        training["calibration"] = source.calibration_record()
-    return replace(source.card, format=recipe.name, input=loaded.input, output=loaded.output, training=training)
 
 
 def _place(made: Path, path: Path) -> None:

@@ -7,9 +7,11 @@ import pytest
 
 from edgits.card import card_path, load_card
 from edgits.edge.recognizer import Recognizer
-from edgits.edge.runtimes import open_model, runtimes_for
+from edgits.edge.runtimes import KerasRuntime, open_model, runtimes_for
+from edgits.export.bias import convert_corrected
 from edgits.export.exporter import export, read_checks
 from edgits.export.metadata import read_embedded_card
+from edgits.export.quiet import quiet
 from edgits.export.recipes import RECIPES, OnnxOptions, select
 from edgits.export.source import find_model, load_source, pick
 
@@ -40,7 +42,9 @@ def test_card_is_the_files_own(exports, source, name):
     assert (card.input, card.output) == (loaded.input, loaded.output)
     assert ("calibration" in card.training) == RECIPES[name].calibrated
     if RECIPES[name].calibrated:
-        assert card.training["calibration"] == source.calibration_record()
+        record = dict(card.training["calibration"])
+        assert len(record.pop("bias_correction")) == 10
+        assert record == source.calibration_record()
         assert card.training["calibration"]["count"] == 200
 
 
@@ -51,6 +55,43 @@ def test_file_without_its_sidecar_says_what_it_is(exports, name):
     assert card.sha256 == ""
     assert card.labels == tuple("0123456789")
     assert card.to_json() | {"sha256": 1} == load_card(exports[name].path).to_json() | {"sha256": 1}
+
+
+def test_quantization_does_not_shift_scores(exports, source):
+    images = source.card.normalization.batch(source.calibration.images)
+    with quiet():
+        expected = source.runtime.run(images)
+    for name in ("tflite-int8", "onnx-int8"):
+        path = exports[name].path
+        shift = np.abs(np.mean(open_model(path).run(images) - expected, axis=0)).max()
+        uncorrected = np.abs(load_card(path).training["calibration"]["bias_correction"]).max()
+        assert shift < 0.5 * uncorrected
+
+
+def test_bias_correction_leaves_other_models_and_the_original_alone(source):
+    import keras
+
+    images = np.random.default_rng(0).random((20, 28, 28, 1), np.float32)
+
+    def shifted() -> KerasRuntime:
+        calls.append(1)
+        return Shifted()
+
+    class Shifted:
+        def run(self, batch):
+            return runtime.run(batch) + 0.5
+
+    for ending, conversions in (([keras.layers.Dense(10)], 2), ([keras.layers.Dense(10), keras.layers.Softmax()], 1)):
+        calls: list[int] = []
+        with quiet():
+            runtime = KerasRuntime.__new__(KerasRuntime)
+            runtime.model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), *ending])
+            runtime.output = source.runtime.output
+            before = runtime.run(images)
+            correction = convert_corrected(runtime, shifted, images)
+            assert np.array_equal(runtime.run(images), before)
+        assert len(calls) == conversions
+        assert correction == ([0.5] * 10 if conversions == 2 else [])
 
 
 def test_integer_files_have_integer_ends(exports):
