@@ -4,7 +4,6 @@ Keras alone is used, so that the same recipe runs on TensorFlow, JAX or PyTorch.
 """
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,16 +17,16 @@ from edgits.card import NONE_LABEL, ModelCard, TensorSpec
 from edgits.dataset import Dataset
 from edgits.errors import require
 from edgits.stats import wilson
+from edgits.train import loop
 from edgits.train.calibrate import fit_temperature, reject_threshold, softmax
 from edgits.train.data import check_trainable, stratified_split
-from edgits.train.mixture import VARIANTS, Mixture, Part
+from edgits.train.loop import EpochRow
+from edgits.train.mixture import Mixture, Part
 from edgits.train.models import build, count_macs
 from edgits.train.recipes import Recipe
 
 CALIBRATION_IMAGES = 500
 TEST_IMAGES = 10_000
-_WARM_UP = 0.05  # share of the steps over which a cosine schedule rises
-EpochRow = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -131,14 +130,14 @@ def fit_run(
     )
     steps = -(-len(mixture.epoch(0)) // recipe.batch_size)
     model.compile(
-        optimizer=keras.optimizers.Adam(_schedule(keras, recipe, steps)),
-        loss=_loss(keras, len(classes), recipe.label_smoothing),
+        optimizer=keras.optimizers.Adam(loop.schedule(keras, recipe, steps)),
+        loss=loop.loss(keras, len(classes), recipe.label_smoothing),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
     )
     watched = recipe.normalization.batch(split.watched.images), split.watched.labels
-    recorder = _recorder(keras, recipe.epochs, steps, on_batch, on_epoch)
+    recorder = loop.recorder(keras, recipe.epochs, steps, on_batch, on_epoch)
     model.fit(
-        _batches(keras, mixture, recipe.batch_size),
+        loop.batches(keras, mixture, recipe.batch_size),
         validation_data=watched,
         validation_batch_size=256,
         epochs=recipe.epochs,
@@ -146,82 +145,6 @@ def fit_run(
         callbacks=[recorder],
     )
     return _write(model, recipe, split, recorder.rows, out, seed=seed, command=command)
-
-
-def _schedule(keras: Any, recipe: Recipe, steps: int) -> Any:
-    if recipe.schedule == "constant":
-        return recipe.learning_rate
-    total = steps * recipe.epochs
-    warm_up = max(1, int(_WARM_UP * total))
-    return keras.optimizers.schedules.CosineDecay(
-        recipe.learning_rate / 20, total - warm_up, warmup_target=recipe.learning_rate, warmup_steps=warm_up
-    )
-
-
-def _loss(keras: Any, classes: int, smoothing: float) -> Any:
-    """Cross-entropy of integer labels with smoothing, which Keras has for one-hot labels only."""
-
-    def loss(labels: Any, logits: Any) -> Any:
-        flat = keras.ops.reshape(keras.ops.cast(labels, "int32"), (-1,))
-        target = keras.ops.one_hot(flat, classes)
-        target = target * (1 - smoothing) + smoothing / classes
-        return keras.losses.categorical_crossentropy(target, logits, from_logits=True)
-
-    return loss
-
-
-def _batches(keras: Any, mixture: Mixture, batch_size: int) -> Any:
-    class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no types
-        def __init__(self) -> None:
-            super().__init__(workers=2, max_queue_size=16)
-            self._number = 0
-            self._picks = mixture.epoch(0)
-
-        def __len__(self) -> int:
-            return -(-len(self._picks) // batch_size)
-
-        def __getitem__(self, index: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-            picks = self._picks[index * batch_size : (index + 1) * batch_size]
-            return mixture.batch(picks, variant=self._number % VARIANTS)
-
-        def on_epoch_end(self) -> None:
-            self._number += 1
-            self._picks = mixture.epoch(self._number)
-
-    return Batches()
-
-
-def _recorder(
-    keras: Any,
-    epochs: int,
-    steps: int,
-    on_batch: Callable[[int, int, float], None] | None,
-    on_epoch: Callable[[EpochRow], None] | None,
-) -> Any:
-    class Recorder(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
-        def __init__(self) -> None:
-            super().__init__()
-            self.rows: list[EpochRow] = []
-            self._begin = self._epoch_begin = time.monotonic()
-
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras's signature
-            self._epoch_begin = time.monotonic()
-
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras's signature
-            if on_batch:
-                done = len(self.rows) * steps + batch + 1
-                left = (time.monotonic() - self._begin) * (epochs * steps / done - 1)
-                on_batch(len(self.rows) + 1, batch + 1, left)
-
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            row = {"epoch": float(epoch + 1)}
-            row |= {name: float(logs[name]) for name in ("accuracy", "loss", "val_accuracy", "val_loss")}
-            row["seconds"] = time.monotonic() - self._epoch_begin
-            self.rows.append(row)
-            if on_epoch:
-                on_epoch(row)
-
-    return Recorder()
 
 
 def _write(

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgits.edge.find import Page, estimate_paper
+from edgits.edge.find import Page
+from edgits.edge.ink import estimate_paper
 
 
 def page(text="407", *, size=(480, 640), paper=220, ink=60, scale=3.0, thickness=6, at=(120, 260)):
