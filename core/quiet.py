@@ -3,7 +3,10 @@
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Iterator
+
+_lock = threading.RLock()  # two threads must not put back each other's standard error
 
 
 @contextlib.contextmanager
@@ -13,14 +16,14 @@ def quiet() -> Iterator[None]:
     For what no setting silences: TensorFlow's first lines when it is imported, and OpenCV's
     about damaged images. Problems still come as exceptions.
     """
-    sys.stderr.flush()
-    saved = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
-    try:
-        yield
-    finally:
+    with _lock:
         sys.stderr.flush()
-        os.dup2(saved, 2)
-        os.close(saved)
+        saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)

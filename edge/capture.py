@@ -1,10 +1,7 @@
 """Opens devices, streams and videos through OpenCV or picamera2, silently. Doesn't know what to do when they fail."""
 
-import contextlib
 import importlib
 import os
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +12,7 @@ import numpy.typing as npt
 
 from edgits.errors import CameraError
 from edgits.images import Image
+from edgits.quiet import quiet
 
 # FFmpeg's AV_LOG_QUIET; OpenCV reads it when it first opens a video.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -171,20 +169,3 @@ def _open(name: str, backend: int, options: list[int]) -> cv2.VideoCapture | Non
         return capture
     capture.release()
     return None
-
-
-_quiet_lock = threading.Lock()
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps what C libraries write to the standard error off the terminal, for the length of the block."""
-    with _quiet_lock:
-        kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            os.close(null)

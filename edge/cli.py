@@ -166,11 +166,8 @@ def _sinks(record: Path | None, jsonl: Path | None, sheet: Path | None) -> "list
 def _load(model: str, threshold: float | None, runtime: str | None, threads: int) -> "Reader":
     from edgits.edge.reader import Reader
     from edgits.edge.recognizer import Recognizer
-    from edgits.quiet import quiet
 
-    with quiet():  # LiteRT greets on the standard error
-        recognizer = Recognizer.load(model, runtime=runtime, threads=threads)
-    return Reader(recognizer, threshold=threshold)
+    return Reader(Recognizer.load(model, runtime=runtime, threads=threads), threshold=threshold)
 
 
 @contextlib.contextmanager

@@ -8,10 +8,10 @@ from statistics import median
 import cv2
 import numpy as np
 
-from edgits.edge.capture import quiet
 from edgits.edge.sinks import Shot, check_place
 from edgits.errors import OutputError
 from edgits.images import Image
+from edgits.quiet import quiet
 
 CODECS = {".mp4": "mp4v", ".avi": "MJPG"}
 """Suffix → codec; OpenCV's own wheels have both, so the file plays wherever it was made."""

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from edgits.card import TensorSpec
 from edgits.errors import MissingExtraError, ModelError, require
+from edgits.quiet import quiet
 
 Floats = npt.NDArray[np.float32]
 
@@ -72,8 +73,9 @@ class TFLiteRuntime:
     def __init__(self, path: Path, *, name: str, version: str, interpreter: Callable[..., Any], threads: int) -> None:
         self.name, self.version = name, version
         try:
-            self._interpreter = interpreter(model_content=path.read_bytes(), num_threads=threads)
-            self._interpreter.allocate_tensors()
+            with quiet():  # LiteRT greets on the standard error
+                self._interpreter = interpreter(model_content=path.read_bytes(), num_threads=threads)
+                self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ModelError(
                 f"'{path}' can't be loaded by {name} {version}: {_line(error)}; export it again"

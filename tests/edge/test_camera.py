@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from edgits.edge.camera import open_camera
-from edgits.edge.capture import Wish, open_device, picture, quiet
+from edgits.edge.capture import Wish, open_device, picture
 from edgits.edge.frame import Frame, Truth
 from edgits.edge.grabber import Grabber
 from edgits.errors import CameraError
+from edgits.quiet import quiet
 
 
 def view(level: int, shape: tuple[int, int] = (120, 160)) -> np.ndarray:
