@@ -74,7 +74,7 @@ def export(run: Path, formats: tuple[str, ...], out: Path | None, data: str | No
             status.stop()
             if exports:
                 _print(Console(), exports, source.card.name)
-    click.echo(f"{len(exports)} formats, each with its card, are in {folder}")
+    click.echo(f"{len(exports)} format{'s' if len(exports) > 1 else ''}, each with its card, in {folder}")
 
 
 def _check_writable(folder: Path) -> None:
@@ -98,7 +98,7 @@ def _print(console: "Console", exports: Sequence["Export"], model: str) -> None:
     checked = next((check for result in exports for check in result.checks), None)
     if checked:
         accuracy = f"{checked.reference_accuracy:.2%} of {checked.images:,} held-back images"
-        console.print(f"\n[bold]{model}[/bold]: Keras reads {accuracy} right\n")
+        console.print(f"\n[bold]{model}[/bold]: Keras reads {accuracy} right\n", highlight=False)
     console.print(table(exports))
     for note in dict.fromkeys(note for result in exports for note in result.left_out):
         console.print(f"not checked on {note}", style="yellow", markup=False, highlight=False)

@@ -162,7 +162,15 @@ def _convert(source: Source, recipe: Recipe, calibration: Floats, path: Path) ->
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"{recipe.name}: the converter failed: {type(error).__name__}: {reason}") from error
     made = open_model(path)
-    card = replace(source.card, format=recipe.name, input=made.input, output=made.output, training=training)
+    accuracy = source.card.accuracy and source.card.accuracy | {"of": "keras"}  # this file's own is in checks.json
+    card = replace(
+        source.card,
+        format=recipe.name,
+        input=made.input,
+        output=made.output,
+        training=training,
+        accuracy=accuracy,
+    )
     embed_card(path, card)
     card.save(path)
 

@@ -38,6 +38,7 @@ def test_card_is_the_files_own(exports, source, name):
     assert card is not None
     assert (card.name, card.format) == ("tiny", name)
     assert (card.temperature, card.reject_threshold, card.macs) == (1.2, 0.3, 1234)
+    assert (card.accuracy["value"], card.accuracy["of"]) == (0.93, "keras")
     loaded = open_model(path)
     assert (card.input, card.output) == (loaded.input, loaded.output)
     assert ("calibration" in card.training) == RECIPES[name].calibrated

@@ -264,7 +264,7 @@ def test_command_prints_a_table_and_no_chatter(copied_run, capfd):
     result = CliRunner().invoke(cli, ["export", str(copied_run), "--format", "onnx-float32", "--format", "onnx-int8"])
     assert result.exit_code == 0, result.exception
     assert "onnx-float32" in result.output
-    assert "2 formats, each with its card, are in" in result.output
+    assert "2 formats, each with its card, in" in result.output
     assert "tensorflow" not in result.output.lower()
     assert capfd.readouterr() == ("", "")
     assert len(models_in(copied_run / "export")) == 4
