@@ -8,7 +8,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +51,12 @@ class Export:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the export as JSON values."""
-        limits = self.recipe.limits
         return {
             "format": self.recipe.name,
             "file": self.path.name,
             "bytes": self.bytes,
             "seconds": round(self.seconds, 2),
-            "limits": {"difference": limits.difference, "flips": limits.flips, "drop": limits.drop},
+            "limits": asdict(self.recipe.limits),
             "checks": [check.to_json() for check in self.checks],
             "left_out": list(self.left_out),
             "problem": self.problem,
