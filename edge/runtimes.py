@@ -206,7 +206,7 @@ def model_kind(path: Path) -> str:
         kind = "tflite"
     elif head[:4] == b"PK\x03\x04":
         kind = "keras"
-    elif head[:1] == b"\x08" and path.suffix != ".tflite":  # an ONNX file opens with its ir_version, field 1
+    elif head[:1] == b"\x08":  # an ONNX file opens with its ir_version, field 1
         kind = "onnx"
     suffix = path.suffix.lstrip(".")
     if kind == "" or kind != suffix:

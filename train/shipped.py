@@ -48,7 +48,7 @@ def main(data: Path, tier: str, out: Path, epochs: int | None, seed: int) -> Non
         recipe,
         out,
         seed=seed,
-        test=load_dataset(f"{data / 'mnist'}:test"),
+        test=replace(load_dataset(f"{data / 'mnist'}:test"), provenance={"source": "mnist:test"}),
         rejects=[shapes, blanks],
         command=f"python -m edgits.train.shipped DATA --tier {tier} --epochs {recipe.epochs} --seed {seed} --out RUN",
         on_epoch=lambda row: click.echo(
@@ -77,7 +77,8 @@ def load_parts(data: Path) -> tuple[list[Part], dict[str, Dataset]]:
     for name, kind in (("sudoku", _HANDWRITTEN), ("printed", _PRINTED)):
         parts[name] = Dataset(*_cells(data, "train", kind), provenance={"source": f"sudoku {name} cells"})
     held["sudoku handwriting"] = Dataset(*_cells(data, "val", _HANDWRITTEN))
-    return [Part(part, WEIGHTS[name]) for name, part in parts.items()], held
+    named = {name: replace(part, provenance={"source": name, "count": len(part)}) for name, part in parts.items()}
+    return [Part(part, WEIGHTS[name]) for name, part in named.items()], held
 
 
 def judge(run: Run, digits: dict[str, Dataset], others: dict[str, npt.NDArray[np.uint8]]) -> dict[str, Any]:
