@@ -17,7 +17,7 @@ _SURE = 0.97
 # So many pieces of touching digits are read in a frame at most.
 _MOST_PIECES = 160
 # Digits of one text are of like height; what is out of this range of the middle is none.
-_HEIGHTS = (0.3, 2.6)
+_HEIGHTS = (0.22, 2.6)
 
 # On clean paper this confidence will do; marks of fewer pixels in height than `_SMALL` need more.
 _LEAST_CONFIDENCE = 0.35
