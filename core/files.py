@@ -52,7 +52,7 @@ def make_folder(path: Path) -> Path:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Writes `data` to `path`, whole or not at all."""
-    with whole_file(path) as temporary:
+    with whole_file(path) as temporary, _writable(path):
         temporary.write_bytes(data)
 
 

@@ -9,15 +9,15 @@ import functools
 import cv2
 import numpy as np
 
-from edgits.edge.results import Digit, FrameResult
+from edgits.edge.results import Box, Digit, FrameResult
 from edgits.images import Image, to_gray
 
 Colour = tuple[int, int, int]
 
-_FONT = cv2.FONT_HERSHEY_DUPLEX
-_DARK: Colour = (28, 24, 22)
-_WHITE: Colour = (255, 255, 255)
-_GREY: Colour = (168, 160, 154)
+FONT = cv2.FONT_HERSHEY_DUPLEX
+DARK: Colour = (28, 24, 22)
+WHITE: Colour = (255, 255, 255)
+GREY: Colour = (168, 160, 154)
 _ALARM: Colour = (48, 48, 208)
 # Hues far apart for numbers that follow each other: the golden angle, on OpenCV's circle of 180.
 _HUE_STEP, _HUE_FIRST = 68.75, 95
@@ -38,25 +38,22 @@ def draw(image: Image, result: FrameResult, *, fps: float | None = None, status:
     height, width = image.shape[:2]
     picture = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.ndim == 2 else image.copy()
     picture = np.asarray(picture, np.uint8)
-    unit = _unit(width, height)
+    unit = unit_of(width, height)
     if status:
-        faded = cv2.convertScaleAbs(to_gray(picture), alpha=0.5)
-        picture = np.asarray(cv2.cvtColor(faded, cv2.COLOR_GRAY2BGR), np.uint8)
+        picture = draw_alarm(picture, status, unit)
     for digit in result.digits:
         _draw_digit(picture, digit, unit)
-    if status:
-        _draw_alarm(picture, status, unit)
-    bar = np.full((bar_height(width, height), width, 3), _DARK, np.uint8)
+    bar = np.full((bar_height(width, height), width, 3), DARK, np.uint8)
     _fill_bar(bar, result, fps, unit)
     return np.vstack([picture, bar])
 
 
 def bar_height(width: int, height: int) -> int:
     """Returns the height of the bar below a picture, in pixels; keeps even heights even, as video needs."""
-    return 2 * round(36 * _unit(width, height))
+    return 2 * round(36 * unit_of(width, height))
 
 
-def _unit(width: int, height: int) -> float:
+def unit_of(width: int, height: int) -> float:
     """Size of one unit of the drawing in pixels: 1 at 640x480."""
     return max(0.6, min(width / 640, height / 480))
 
@@ -65,26 +62,31 @@ def _draw_digit(picture: Image, digit: Digit, unit: float) -> None:
     """Draws the box and its label: full if stable, else thin."""
     colour = _colour(digit.track or 0)
     settled = digit.stable is not False
-    gap = round(4 * unit)  # the box stands off the strokes
-    left, top = digit.box[0] - gap, digit.box[1] - gap
-    wide, high = digit.box[2] + 2 * gap, digit.box[3] + 2 * gap
-    corner = (left + wide, top + high)
     thin = max(1, round((2 if settled else 1) * unit))
-    cv2.rectangle(picture, (left, top), corner, _DARK, thin + 2 * max(1, round(unit)), cv2.LINE_AA)
-    cv2.rectangle(picture, (left, top), corner, colour, thin, cv2.LINE_AA)
+    left, top, wide, high = draw_box(picture, digit.box, colour, thin, unit)
     size, small = 0.62 * unit, 0.36 * unit
     name, share = str(digit.digit), f"{100 * digit.confidence:.0f}"
-    (name_wide, name_high), _ = cv2.getTextSize(name, _FONT, size, _stroke(size))
-    (share_wide, _), _ = cv2.getTextSize(share, _FONT, small, _stroke(small))
+    (name_wide, name_high), _ = cv2.getTextSize(name, FONT, size, stroke_of(size))
+    (share_wide, _), _ = cv2.getTextSize(share, FONT, small, stroke_of(small))
     pad = max(2, round(3 * unit))
     label = (name_wide + share_wide + 3 * pad, name_high + 2 * pad)
     x = int(np.clip(left + wide // 2 - label[0] // 2, 0, max(0, picture.shape[1] - label[0])))
-    y = top - label[1] - thin if top - label[1] - thin >= 0 else min(corner[1] + thin, picture.shape[0] - label[1])
-    _panel(picture, (x, y), label, colour if settled else _DARK, max(2, round(4 * unit)))
+    y = top - label[1] - thin if top - label[1] - thin >= 0 else min(top + high + thin, picture.shape[0] - label[1])
+    _panel(picture, (x, y), label, colour if settled else DARK, max(2, round(4 * unit)))
     ink = _ink_on(colour) if settled else colour
     base = y + pad + name_high
-    _write(picture, name, (x + pad, base), size, ink)
-    _write(picture, share, (x + 2 * pad + name_wide, base), small, ink)
+    write(picture, name, (x + pad, base), size, ink)
+    write(picture, share, (x + 2 * pad + name_wide, base), small, ink)
+
+
+def draw_box(picture: Image, box: Box, colour: Colour, thin: int, unit: float) -> Box:
+    """Draws a line around a box, a little off it and with a dark edge; returns where the line runs."""
+    gap = round(4 * unit)  # the line stands off the strokes
+    left, top, wide, high = box[0] - gap, box[1] - gap, box[2] + 2 * gap, box[3] + 2 * gap
+    corner = (left + wide, top + high)
+    cv2.rectangle(picture, (left, top), corner, DARK, thin + 2 * max(1, round(unit)), cv2.LINE_AA)
+    cv2.rectangle(picture, (left, top), corner, colour, thin, cv2.LINE_AA)
+    return left, top, wide, high
 
 
 def _panel(picture: Image, place: tuple[int, int], size: tuple[int, int], colour: Colour, radius: int) -> None:
@@ -98,15 +100,18 @@ def _panel(picture: Image, place: tuple[int, int], size: tuple[int, int], colour
         cv2.circle(picture, (centre[0], y + high - radius), radius, colour, -1, cv2.LINE_AA)
 
 
-def _draw_alarm(picture: Image, status: str, unit: float) -> None:
-    """Writes what is wrong on a band across the top, as large as fits."""
+def draw_alarm(picture: Image, status: str, unit: float) -> Image:
+    """Greys a picture as out of date, and writes what is wrong on a band across its top, as large as fits."""
+    faded = cv2.convertScaleAbs(to_gray(picture), alpha=0.5)
+    picture = np.asarray(cv2.cvtColor(faded, cv2.COLOR_GRAY2BGR), np.uint8)
     width = picture.shape[1]
     high = min(picture.shape[0], round(40 * unit))
     cv2.rectangle(picture, (0, 0), (width, high), _ALARM, -1)
     text = status.encode("ascii", "replace").decode()
-    text, size = _fit(text, width - round(24 * unit), 0.7 * unit, 0.42 * unit)
-    (_, text_high), _ = cv2.getTextSize(text, _FONT, size, _stroke(size))
-    _write(picture, text, (round(12 * unit), (high + text_high) // 2), size, _WHITE)
+    text, size = fit_text(text, width - round(24 * unit), 0.7 * unit, 0.42 * unit)
+    (_, text_high), _ = cv2.getTextSize(text, FONT, size, stroke_of(size))
+    write(picture, text, (round(12 * unit), (high + text_high) // 2), size, WHITE)
+    return picture
 
 
 def _fill_bar(bar: Image, result: FrameResult, fps: float | None, unit: float) -> None:
@@ -116,34 +121,36 @@ def _fill_bar(bar: Image, result: FrameResult, fps: float | None, unit: float) -
     notes = [f"{fps:.1f} fps"] if fps is not None else []
     notes.append(f"{result.latency_ms:.1f} ms")
     small = 0.46 * unit
-    column = max(cv2.getTextSize(note, _FONT, small, _stroke(small))[0][0] for note in notes)
+    column = max(cv2.getTextSize(note, FONT, small, stroke_of(small))[0][0] for note in notes)
     for row, note in enumerate(notes, start=1):
-        (wide, high), _ = cv2.getTextSize(note, _FONT, small, _stroke(small))
+        (wide, high), _ = cv2.getTextSize(note, FONT, small, stroke_of(small))
         middle = height * row // (len(notes) + 1) + (row * 2 - 1 - len(notes)) * round(3 * unit)
-        _write(bar, note, (width - margin - wide, middle + high // 2), small, _GREY)
-    text, colour = "   ".join(result.text.split("\n")), _WHITE
+        write(bar, note, (width - margin - wide, middle + high // 2), small, GREY)
+    text, colour = "   ".join(result.text.split("\n")), WHITE
     if not text:
-        text, colour = "no digits", _GREY
+        text, colour = "no digits", GREY
     largest = (1.5 if result.digits else 0.8) * unit
-    text, size = _fit(text, width - column - 3 * margin, largest, 0.7 * unit)
-    (_, high), _ = cv2.getTextSize("0", _FONT, size, _stroke(size))
-    _write(bar, text, (margin, (height + high) // 2), size, colour)
+    text, size = fit_text(text, width - column - 3 * margin, largest, 0.7 * unit)
+    (_, high), _ = cv2.getTextSize("0", FONT, size, stroke_of(size))
+    write(bar, text, (margin, (height + high) // 2), size, colour)
 
 
-def _fit(text: str, room: int, largest: float, smallest: float) -> tuple[str, float]:
+def fit_text(text: str, room: int, largest: float, smallest: float) -> tuple[str, float]:
     """Makes text fit into `room` pixels: smaller down to a limit, then cut short."""
-    wide = cv2.getTextSize(text, _FONT, largest, _stroke(largest))[0][0]
+    wide = cv2.getTextSize(text, FONT, largest, stroke_of(largest))[0][0]
     size = largest if wide <= room else max(smallest, largest * room / wide)
-    while len(text) > 3 and cv2.getTextSize(text, _FONT, size, _stroke(size))[0][0] > room:
+    while len(text) > 3 and cv2.getTextSize(text, FONT, size, stroke_of(size))[0][0] > room:
         text = text.removesuffix("...")[:-1].rstrip() + "..."
     return text, size
 
 
-def _write(picture: Image, text: str, place: tuple[int, int], size: float, colour: Colour) -> None:
-    cv2.putText(picture, text, place, _FONT, size, colour, _stroke(size), cv2.LINE_AA)
+def write(picture: Image, text: str, place: tuple[int, int], size: float, colour: Colour) -> None:
+    """Writes a line of text; `place` is the left end of its base line."""
+    cv2.putText(picture, text, place, FONT, size, colour, stroke_of(size), cv2.LINE_AA)
 
 
-def _stroke(size: float) -> int:
+def stroke_of(size: float) -> int:
+    """Thickness in pixels of the strokes of text of a size."""
     return max(1, round(1.6 * size))
 
 
@@ -158,4 +165,4 @@ def _colour(track: int) -> Colour:
 def _ink_on(colour: Colour) -> Colour:
     """Returns black or white, whichever reads better on a colour (luma of ITU-R BT.601)."""
     luma = 0.114 * colour[0] + 0.587 * colour[1] + 0.299 * colour[2]
-    return _DARK if luma > 130 else _WHITE
+    return DARK if luma > 130 else WHITE

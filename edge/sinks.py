@@ -157,14 +157,28 @@ class Window:
 
     def put(self, shot: Shot) -> bool:
         """See `Sink.put`."""
+        return self.show(shot.picture, None if shot.lost else shot.frame.time) is not None
+
+    def show(self, picture: Image, time_due: float | None = None) -> int | None:
+        """Shows a picture until the next one is due.
+
+        Args:
+            picture: uint8 (H, W, 3) blue-green-red.
+            time_due: Its time in seconds, on the clock of the source; None where it has none.
+
+        Returns:
+            The key pressed meanwhile, 255 for none; None if q, Esc or closing the window ended it.
+        """
+        now = time.monotonic()
         if self._start is None:
-            self._start = time.monotonic() - shot.frame.time
-            height, width = shot.picture.shape[:2]
+            self._start = now - (now if time_due is None else time_due)
+            height, width = picture.shape[:2]
             cv2.resizeWindow(self._title, width, height)
-        cv2.imshow(self._title, shot.picture)
-        ahead = 0.0 if shot.lost else shot.frame.time - (time.monotonic() - self._start)
-        key = cv2.waitKey(max(1, min(1000, round(1000 * ahead)))) & 0xFF
-        return key not in (ord("q"), 27) and cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) >= 1
+        cv2.imshow(self._title, picture)
+        ahead = 0.0 if time_due is None else time_due - (now - self._start)
+        key = int(cv2.waitKey(max(1, min(1000, round(1000 * ahead)))) & 0xFF)
+        ended = key in (ord("q"), 27) or cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
+        return None if ended else key
 
     def close(self) -> None:
         """See `Sink.close`."""
