@@ -1,7 +1,10 @@
-"""Statistics of right and wrong answers: how sure an accuracy is, and whether two models differ. Needs no SciPy."""
+"""Statistics of answers: probabilities of logits, how sure an accuracy is, whether two models differ. Needs no SciPy."""
 
 import math
 from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
 
 
 def wilson(correct: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -96,3 +99,11 @@ def _quantile(confidence: float) -> float:
 
 def _log_binomial(n: int, k: int) -> float:
     return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
+def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Returns probabilities of logits, float32 (N, classes); safe for large values and for N = 0."""
+    if len(logits) == 0:
+        return logits
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)

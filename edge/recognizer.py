@@ -12,6 +12,7 @@ from edgits.edge.runtimes import Floats, Runtime, open_model
 from edgits.errors import ModelError
 from edgits.images import Image
 from edgits.normalize import Normalization
+from edgits.stats import softmax
 
 
 class Recognizer:
@@ -91,12 +92,6 @@ class Recognizer:
             Reading(int(digit) if ok else None, float(value))
             for digit, value, ok in zip(best, confidence, accepted, strict=True)
         ]
-
-
-def softmax(logits: Floats) -> Floats:
-    """Returns probabilities of logits, float32 (N, classes); safe for large values."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True)) if len(logits) else logits
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
 
 def shipped_models() -> dict[str, Path]:

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edgits.card import NONE_LABEL, ModelCard
-from edgits.edge.recognizer import softmax
 from edgits.edge.runtimes import Floats, Runtime, open_model, runtimes_for
 from edgits.errors import CheckError, MissingExtraError
 from edgits.export.probe import run_apart
 from edgits.export.recipes import Limits, Recipe
+from edgits.stats import softmax
 
 # These crash in a process that has TensorFlow loaded.
 _APART = frozenset({"tflite-runtime"})

@@ -3,13 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
+from edgits.stats import softmax
+
 Floats = npt.NDArray[np.float32]
-
-
-def softmax(logits: Floats) -> Floats:
-    """Returns probabilities of logits, float32 (N, classes)."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
 
 def fit_temperature(logits: Floats, labels: npt.NDArray[np.int64]) -> float:

@@ -16,9 +16,9 @@ from edgits import __version__, files
 from edgits.card import NONE_LABEL, ModelCard, TensorSpec
 from edgits.dataset import Dataset
 from edgits.errors import require
-from edgits.stats import wilson
+from edgits.stats import softmax, wilson
 from edgits.train import loop
-from edgits.train.calibrate import fit_temperature, reject_threshold, softmax
+from edgits.train.calibrate import fit_temperature, reject_threshold
 from edgits.train.data import check_trainable, stratified_split
 from edgits.train.loop import EpochRow
 from edgits.train.mixture import Mixture, Part

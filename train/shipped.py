@@ -15,7 +15,7 @@ import numpy.typing as npt
 from edgits import files
 from edgits.dataset import Dataset
 from edgits.errors import DataError
-from edgits.stats import wilson
+from edgits.stats import softmax, wilson
 from edgits.train.data import load_dataset, stratified_split
 from edgits.train.fit import Run, fit_run
 from edgits.train.mixture import Part
@@ -85,7 +85,7 @@ def judge(run: Run, digits: dict[str, Dataset], others: dict[str, npt.NDArray[np
     """Measures the run's model on digits (accuracy, accepted) and on what is none (rejected)."""
     import keras
 
-    from edgits.train.calibrate import expected_calibration_error, softmax
+    from edgits.train.calibrate import expected_calibration_error
 
     model = keras.models.load_model(run.folder / "model.keras", compile=False)
     card = run.card

