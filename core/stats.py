@@ -1,4 +1,4 @@
-"""Statistics of answers: probabilities of logits, how sure an accuracy is, whether two models differ. Needs no SciPy."""
+"""Statistics of answers: probabilities of logits, how sure an accuracy is, whether two models differ."""
 
 import math
 from statistics import NormalDist
