@@ -13,17 +13,6 @@ _NOISE_MARGIN = 4.0
 _SHARE_OF_PEAK = 0.38
 
 
-def is_board(gray: Image) -> bool:
-    """Tells chalk on a board from ink on paper: dark on the whole, with strokes that are brighter."""
-    if float(np.median(gray[::8, ::8])) >= 115:
-        return False
-    coarse = gray[::2, ::2]
-    kernel = np.ones((15, 15), np.uint8)
-    darker = cv2.subtract(cv2.morphologyEx(coarse, cv2.MORPH_CLOSE, kernel), coarse)
-    brighter = cv2.subtract(coarse, cv2.morphologyEx(coarse, cv2.MORPH_OPEN, kernel))
-    return bool(np.count_nonzero(brighter > 45) > np.count_nonzero(darker > 45))
-
-
 def estimate_paper(gray: Image) -> Image:
     """Estimates the paper behind the ink: uint8 of the same shape, strokes closed over.
 

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Sequence
 
-from edgits.edge.find import WIDEST_DIGIT, Candidate, Page
+from edgits.edge.find import WIDEST_DIGIT, Candidate, Page, look
 from edgits.edge.layout import reading_order
 from edgits.edge.recognizer import Recognizer
 from edgits.edge.results import Digit, FrameResult, Reading
@@ -46,8 +46,8 @@ class Reader:
             frame: Number of the frame from 0; None for a single image.
         """
         clock = [time.perf_counter()]
-        page = Page(image)
-        candidates = page.candidates()
+        page = look(image)
+        candidates = page.candidates
         clock.append(time.perf_counter())
         inputs = self.recognizer.card.normalization.batch(candidate.crop for candidate in candidates)
         clock.append(time.perf_counter())

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgits.edge.find import Page
+from edgits.edge.find import look
 from edgits.edge.ink import estimate_paper
 
 
@@ -29,7 +29,7 @@ def inside(box, frame):
 
 @pytest.mark.parametrize("change", [lambda f: f, lit, lambda f: 255 - f, lambda f: (f * 0.3).astype(np.uint8)])
 def test_digits_are_found_in_any_light_and_polarity(change):
-    boxes = sorted(candidate.box for candidate in Page(change(page())).candidates())
+    boxes = sorted(candidate.box for candidate in look(change(page())).candidates)
     assert len(boxes) == 3
     for (x, y, w, h), left in zip(boxes, (120, 180, 240), strict=True):
         assert abs(x - left) < 25
@@ -41,17 +41,17 @@ def test_digits_are_found_in_any_light_and_polarity(change):
 def test_large_frames_give_boxes_of_the_frame_and_crops_of_full_size():
     small = page()
     large = cv2.resize(small, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
-    few, many = (sorted(c.box for c in Page(frame).candidates()) for frame in (small, large))
+    few, many = (sorted(c.box for c in look(frame).candidates) for frame in (small, large))
     assert len(few) == len(many) == 3
     for a, b in zip(few, many, strict=True):
         assert np.allclose(np.array(a) * 4, b, atol=12)
-    assert min(candidate.crop.shape[0] for candidate in Page(large).candidates()) > 250
+    assert min(candidate.crop.shape[0] for candidate in look(large).candidates) > 250
 
 
 def test_thick_and_thin_pens_and_small_digits():
     for thickness in (1, 3, 14):
-        assert len(Page(page(thickness=thickness)).candidates()) == 3
-    assert len(Page(page("12", scale=0.6, thickness=1)).candidates()) == 2
+        assert len(look(page(thickness=thickness)).candidates) == 3
+    assert len(look(page("12", scale=0.6, thickness=1)).candidates) == 2
 
 
 def test_the_edge_of_the_sheet_and_a_ruled_line_are_no_marks():
@@ -59,7 +59,7 @@ def test_the_edge_of_the_sheet_and_a_ruled_line_are_no_marks():
     cv2.fillPoly(frame, [np.array([[60, 30], [600, 50], [580, 450], [40, 430]])], (225, 225, 225))
     cv2.line(frame, (70, 330), (575, 338), (120, 120, 120), 2)
     cv2.putText(frame, "58", (220, 260), cv2.FONT_HERSHEY_SIMPLEX, 3, (50, 50, 50), 6, cv2.LINE_AA)
-    boxes = sorted(candidate.box for candidate in Page(frame).candidates())
+    boxes = sorted(candidate.box for candidate in look(frame).candidates)
     assert len(boxes) == 2
     assert 215 < boxes[0][0] < 240
 
@@ -72,21 +72,21 @@ def test_digits_in_a_printed_grid_stay_apart_from_it():
     for row, column in ((0, 0), (1, 2), (3, 3)):
         at = (125 + 100 * column, 120 + 100 * row)
         cv2.putText(frame, "6", at, cv2.FONT_HERSHEY_SIMPLEX, 2, (60, 60, 60), 5, cv2.LINE_AA)
-    assert len(Page(frame).candidates()) == 3
+    assert len(look(frame).candidates) == 3
 
 
 def test_texture_and_an_empty_sheet_hold_no_digits():
     rng = np.random.default_rng(1)
     coarse = rng.integers(40, 220, (60, 80)).astype(np.uint8)
     texture = cv2.resize(coarse, (640, 480), interpolation=cv2.INTER_CUBIC)
-    assert len(Page(texture).candidates()) <= 2
+    assert len(look(texture).candidates) <= 2
     sheet = np.clip(rng.normal(180, 8, (480, 640)), 0, 255).astype(np.uint8)
-    assert Page(sheet).candidates() == []
+    assert look(sheet).candidates == []
 
 
 def test_the_crop_shows_one_mark_only():
     frame = page("11", at=(200, 260))
-    first, second = sorted(Page(frame).candidates(), key=lambda candidate: candidate.box)
+    first, second = sorted(look(frame).candidates, key=lambda candidate: candidate.box)
     assert second.box[0] - first.box[0] < 70  # near enough to be in each other's crop
     for candidate in (first, second):
         dark = (candidate.crop < 120).astype(np.uint8)
@@ -95,10 +95,10 @@ def test_the_crop_shows_one_mark_only():
 
 def test_a_broken_digit_is_one_mark():
     frame = page("5", scale=4, thickness=8, at=(200, 300))
-    whole = Page(frame).candidates()[0].box
+    whole = look(frame).candidates[0].box
     x, y, w, h = whole
     frame[y + h // 3 : y + h // 3 + 5, x - 5 : x + w + 5] = 220
-    boxes = [candidate.box for candidate in Page(frame).candidates()]
+    boxes = [candidate.box for candidate in look(frame).candidates]
     assert len(boxes) == 1
     assert np.allclose(boxes[0], whole, atol=3)
 
@@ -106,8 +106,8 @@ def test_a_broken_digit_is_one_mark():
 def test_touching_digits_are_cut_where_they_touch():
     frame = page("33", scale=4, thickness=8, at=(120, 300))
     cv2.line(frame, (180, 296), (230, 296), (60, 60, 60), 6)
-    found = Page(frame)
-    (mark,) = found.candidates()
+    found = look(frame)
+    (mark,) = found.candidates
     pieces = found.pieces(mark)
     middle = mark.box[0] + mark.box[2] / 2
     ends = sorted(pieces)
@@ -127,7 +127,7 @@ def test_any_frame_gives_boxes_within_it(height, width, seed, smooth):
     frame = rng.integers(0, 256, (height, width, 3)).astype(np.uint8)
     if smooth:
         frame = cv2.GaussianBlur(frame, (0, 0), 4)
-    for candidate in Page(frame).candidates():
+    for candidate in look(frame).candidates:
         assert inside(candidate.box, frame)
         assert candidate.crop.size > 0
         assert 0 <= candidate.contrast <= 1
