@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": "edgits.demo",
     "live": "edgits.edge.cli",
     "predict": "edgits.edge.cli",
+    "collect": "edgits.edge.cli",
     "train": "edgits.train.cli",
     "evaluate": "edgits.benchmarks.cli",
     "export": "edgits.export.cli",

@@ -72,6 +72,12 @@ def open_camera(
     return _open_path(source, fps, tell)
 
 
+def is_still(source: str) -> bool:
+    """Tells whether a source gives photos that have nothing to do with each other, rather than moving pictures."""
+    path = Path(source)
+    return path.is_dir() or ("://" not in source and path.suffix.lower() in SUFFIXES)
+
+
 def _open_scene(source: str, rest: str, size: capture.Wish) -> Camera:
     width, height, fps = size.width or 640, size.height or 480, size.fps or 30.0
     if width < 320 or height < 240:

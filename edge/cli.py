@@ -1,16 +1,17 @@
-"""The commands of the edge: `predict`, `live`, `doctor`. Thin; loads OpenCV and a runtime only when one runs."""
+"""The commands of the edge. Thin; loads OpenCV and a runtime only when one runs."""
 
 import contextlib
 import json
-import signal
-import sys
-import threading
-from collections.abc import Iterator
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from edgits.dataset import DIGITS
+from edgits.edge.terminal import Terminal, stopped_by_signals
+from edgits.errors import OutputError
 
 if TYPE_CHECKING:
     from edgits.edge.reader import Reader
@@ -18,6 +19,19 @@ if TYPE_CHECKING:
     from edgits.edge.sinks import Shot, Sink
 
 RUNTIMES = ("litert", "tflite-runtime", "tensorflow", "onnxruntime", "keras")
+
+
+_model_option = click.option(
+    "--model", default="small", show_default=True, metavar="NAME|PATH", help="A shipped model, or a model file."
+)
+_source_option = click.option(
+    "--source",
+    default="0",
+    show_default=True,
+    metavar="SRC",
+    help="Index, /dev/…, csi, URL, video, image, folder, scene.",
+)
+_headless_option = click.option("--headless", is_flag=True, help="Show no window.")
 
 
 def _model_options(command: Any) -> Any:
@@ -34,9 +48,7 @@ def _model_options(command: Any) -> Any:
             type=click.FloatRange(0, 1),
             help="Least confidence of a reading; by default the model's own.",
         ),
-        click.option(
-            "--model", default="small", show_default=True, metavar="NAME|PATH", help="A shipped model, or a model file."
-        ),
+        _model_option,
     ):
         command = option(command)
     return command
@@ -88,16 +100,10 @@ def _line(result: "FrameResult") -> str:
 
 @click.command()
 @_model_options
-@click.option(
-    "--source",
-    default="0",
-    show_default=True,
-    metavar="SRC",
-    help="Index, /dev/…, csi, URL, video, image, folder, scene.",
-)
+@_source_option
 @click.option("--width", type=click.IntRange(1), help="Wanted width of the picture in pixels.")
 @click.option("--height", type=click.IntRange(1), help="Wanted height of the picture in pixels.")
-@click.option("--headless", is_flag=True, help="Show no window.")
+@_headless_option
 @click.option("--record", type=click.Path(path_type=Path), metavar="FILE", help="Record annotated video, .mp4 or .avi.")
 @click.option("--jsonl", type=click.Path(path_type=Path), metavar="FILE|-", help="Write one JSON object a frame.")
 @click.option(
@@ -132,7 +138,7 @@ def live(
     from edgits.edge.recognizer import find_model
 
     find_model(model)
-    with _stopped_by_signals() as stop, _Terminal(quiet_stdout=str(jsonl) == "-") as terminal:
+    with stopped_by_signals() as stop, Terminal(quiet_stdout=str(jsonl) == "-") as terminal:
         sinks = _sinks(record, jsonl, sheet)
         reader = _load(model, threshold, runtime, threads)
 
@@ -150,7 +156,7 @@ def live(
             loop = watch(camera, reader, sinks=sinks, max_frames=max_frames, ended=stop.is_set, report=terminal.fail)
             for shot in loop:
                 summary.add(shot)
-                terminal.show(shot)
+                terminal.show(*_live_line(shot))
     terminal.finish(str(summary), [path for path in (record, jsonl, sheet) if path and path.is_file()])
 
 
@@ -170,79 +176,78 @@ def _load(model: str, threshold: float | None, runtime: str | None, threads: int
     return Reader(Recognizer.load(model, runtime=runtime, threads=threads), threshold=threshold)
 
 
-@contextlib.contextmanager
-def _stopped_by_signals() -> Iterator[threading.Event]:
-    """Gives an event that Ctrl-C or SIGTERM sets; a second Ctrl-C ends at once."""
-    stop = threading.Event()
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    kept = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
+def _live_line(shot: "Shot") -> list[tuple[str, str]]:
+    """Returns what a shot comes to on the live line."""
+    if shot.lost is not None:
+        return [(shot.lost, "bold red")]
+    text = shot.result.text.replace("\n", "  ") or "no digits"
+    pace = f"{shot.fps:.1f} fps · " if shot.fps is not None else ""
+    facts = f"   {pace}{shot.result.latency_ms:.1f} ms · frame {shot.frame.index} · {shot.frame.source}"
+    return [(text, "bold" if shot.result.digits else "dim"), (facts, "dim")]
 
 
-class _Terminal:
-    """What `live` tells a person: one live line on a terminal, what happened, and the end."""
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path, file_okay=False))
+@_source_option
+@click.option(
+    "--label",
+    type=click.Choice([*DIGITS, "truth"]),
+    help="Save every steady mark as this digit, without keys; truth: as what the scene knows it to be.",
+)
+@click.option("--max-images", type=click.IntRange(1), metavar="N", help="End after so many saved images.")
+@_headless_option
+@_model_option
+def collect(out: Path, source: str, label: str | None, max_images: int | None, headless: bool, model: str) -> None:
+    """Collects labelled digits from a camera into the folder OUT, for `edgits train`.
 
-    def __init__(self, *, quiet_stdout: bool) -> None:
-        self._to_stderr = quiet_stdout
-        self._failed = False
-        self._line: Any = None
+    Show a digit and press its key, 0 to 9: the mark nearest the middle, framed in amber, is saved as
+    OUT/7/00001.png. u or backspace undoes the last one, q or Esc ends. With --label no key is needed:
+    hold digits of one kind into the picture, one after another. Blurred images and near-duplicates
+    are left out and counted. A folder begun earlier is gone on with.
 
-    def __enter__(self) -> "_Terminal":
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.live import Live
+    \b
+    edgits collect digits
+    edgits collect digits --label 7 --headless --max-images 50
+    edgits train digits --recipe small        # what to run next
+    """  # noqa: D301 - click wants the backspace character itself
+    if label == "truth" and source.partition(":")[0] != "scene":
+        raise click.UsageError(f"only the scene knows its truth, the source '{source}' doesn't; give --label 0 to 9")
+    if headless and label is None:
+        raise click.UsageError("without a window there are no keys; give --label with the digit that is shown")
+    from edgits.edge.collection import Collection
+    from edgits.edge.recognizer import Recognizer, find_model
+    from edgits.edge.sinks import why_no_window
 
-            self._line = Live(console=Console(stderr=True), refresh_per_second=8, transient=True)
-            self._line.start()
-        return self
+    find_model(model)
+    reason = None if headless else why_no_window("--label with the digit that is shown")
+    if reason and label is None:
+        raise OutputError(f"no window: {reason}")
+    with stopped_by_signals() as stop, Terminal() as terminal:
+        if reason:
+            terminal.say(f"no window: {reason}")
+        collection = Collection(out, report=terminal.say)
+        recognizer = Recognizer.load(model)
 
-    def __exit__(self, *error: object) -> None:
-        if self._line is not None:
-            self._line.stop()
+        from edgits.edge import collect as loop
+        from edgits.edge.camera import is_still, open_camera
+        from edgits.edge.collect_view import CollectWindow
 
-    def say(self, message: str) -> None:
-        """Prints a line above the live one; may be called from a thread."""
-        if self._line is not None:
-            self._line.console.print(f"edgits: {message}", markup=False, highlight=False, soft_wrap=True)
-        else:
-            click.echo(f"edgits: {message}", err=True)
+        chosen: loop.Label | None = "truth" if label == "truth" else int(label) if label else None
+        steady = 1 if is_still(source) else loop.STEADY_FRAMES
+        session = loop.Session(collection, recognizer, label=chosen, steady=steady, most=max_images)
+        with open_camera(source, report=terminal.say) as camera, contextlib.ExitStack() as stack:
+            window = None if headless or reason else stack.enter_context(contextlib.closing(CollectWindow()))
+            for view in loop.collect(camera, session, screen=window, ended=stop.is_set):
+                terminal.show((f"{view.note}   ", "bold"), (_counts(view.counts), "dim"))
+    misread = sum(saved.misread for saved in collection.saved)
+    click.echo(f"{collection} · {model} reads {misread} of the saved otherwise")
+    click.echo(f"{out}   {_counts(collection.counts)}")
+    if any(collection.counts):
+        click.echo(f"next    edgits train {shlex.quote(str(out))} --recipe small")
 
-    def fail(self, message: str) -> None:
-        """Prints that an output was lost, for which the exit code is 2 at the end."""
-        self._failed = True
-        self.say(message)
 
-    def show(self, shot: "Shot") -> None:
-        """Renews the live line."""
-        if self._line is None:
-            return
-        from rich.text import Text
-
-        if shot.lost is not None:
-            self._line.update(Text(shot.lost, style="bold red", overflow="ellipsis", no_wrap=True))
-            return
-        line = Text(overflow="ellipsis", no_wrap=True)
-        line.append(shot.result.text.replace("\n", "  ") or "no digits", style="bold" if shot.result.digits else "dim")
-        pace = f"{shot.fps:.1f} fps · " if shot.fps is not None else ""
-        line.append(f"   {pace}{shot.result.latency_ms:.1f} ms · frame {shot.frame.index} · {shot.frame.source}", "dim")
-        self._line.update(line)
-
-    def finish(self, summary: str, written: list[Path]) -> None:
-        """Prints the summary and where the files are."""
-        for line in [summary, *(f"wrote {path}" for path in written)]:
-            click.echo(line, err=self._to_stderr)
-        if self._failed:
-            click.get_current_context().exit(2)
+def _counts(counts: Sequence[int]) -> str:
+    return "  ".join(f"{digit}: {count}" for digit, count in enumerate(counts))
 
 
 @click.command()

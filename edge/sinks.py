@@ -185,10 +185,10 @@ class Window:
         cv2.destroyAllWindows()
 
 
-def why_no_window() -> str | None:
-    """Says why no window can be shown, and what to do; None if one can."""
+def why_no_window(instead: str = "--record or --jsonl") -> str | None:
+    """Says why no window can be shown, and what to use instead; None if one can."""
     if sys.platform == "linux" and not (_wayland_answers() or _x11_answers()):
-        return "there is no display: log in on the desktop, or use --record or --jsonl"
+        return f"there is no display: log in on the desktop, or use {instead}"
     if re.search(r"GUI:\s+NONE", cv2.getBuildInformation()):
         return "this OpenCV has no windows: pip uninstall opencv-python-headless, then pip install 'edgits[window]'"
     return None
