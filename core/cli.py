@@ -18,6 +18,7 @@ COMMANDS = {
     "train": "edgits.train.cli",
     "evaluate": "edgits.benchmarks.cli",
     "export": "edgits.export.cli",
+    "verify": "edgits.export.cli",
     "benchmark": "edgits.benchmarks.cli",
     "doctor": "edgits.edge.cli",
 }

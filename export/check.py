@@ -26,11 +26,13 @@ class Reference:
         images: float32 (N, size, size, 1), normalised.
         labels: int64 (N,).
         answers: What it reads in them.
+        name: What messages call it.
     """
 
     images: Floats
     labels: npt.NDArray[np.int64]
     answers: "Answers"
+    name: str = "Keras"
 
     @property
     def accuracy(self) -> float:
@@ -119,6 +121,11 @@ def read_scores(scores: Floats, card: ModelCard) -> Answers:
     return Answers(probabilities, digits.argmax(axis=1), probabilities[:, none] >= digits.max(axis=1))
 
 
+def read_digits(scores: Floats, card: ModelCard) -> npt.NDArray[np.int64]:
+    """Returns the digits that scores mean, int64 (N,), finite or not."""
+    return read_scores(np.nan_to_num(scores, posinf=0, neginf=0), card).digits
+
+
 def check_file(path: Path, recipe: Recipe, card: ModelCard, reference: Reference) -> tuple[list[Check], list[str]]:
     """Runs a file on every installed runtime that can run it.
 
@@ -173,14 +180,14 @@ def compare(runtime: str, version: str, scores: Floats, recipe: Recipe, card: Mo
         float(np.mean((found.digits == reference.labels) & finite)),
         reference.accuracy,
     )
-    problem = _problem(check, recipe.limits, int((~finite).sum()))
+    problem = _problem(check, recipe.limits, int((~finite).sum()), reference.name)
     if not problem:
         return check
     where = f"{recipe.name} on {runtime} {version}"
     return Check(**{**asdict(check), "problem": f"{where}: {problem}"})
 
 
-def _problem(check: Check, limits: Limits, not_finite: int) -> str:
+def _problem(check: Check, limits: Limits, not_finite: int, against: str) -> str:
     """Says which figure is out of its limit, or nothing."""
     of = f"of {check.images}"
     flips = limits.allowed(limits.flips, check.images)
@@ -188,11 +195,11 @@ def _problem(check: Check, limits: Limits, not_finite: int) -> str:
     if not_finite:
         return f"answers NaN or infinity on {not_finite} {of} images"
     if check.flips > flips:
-        return f"{check.flips} {of} answers differ from Keras, {flips} allowed"
+        return f"{check.flips} {of} answers differ from {against}, {flips} allowed"
     if check.rejections > flips:
-        return f"{check.rejections} {of} images are rejected by one of it and Keras alone, {flips} allowed"
+        return f"{check.rejections} {of} images are rejected by one of it and {against} alone, {flips} allowed"
     if lost > limits.allowed(limits.drop, check.images):
         return f"accuracy fell from {check.reference_accuracy:.2%} to {check.accuracy:.2%}, {limits.drop:.1%} allowed"
     if check.difference > limits.difference:
-        return f"a probability differs by {check.difference:.3g} from Keras, {limits.difference:g} allowed"
+        return f"a probability differs by {check.difference:.3g} from {against}, {limits.difference:g} allowed"
     return ""

@@ -1,6 +1,7 @@
-"""`edgits export`: options, progress, table. The work is in `exporter`, imported only when it runs."""
+"""`edgits export` and `edgits verify`: options, progress, tables. The work is imported only when it runs."""
 
 import contextlib
+import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgits.errors import OutputError
+from edgits.errors import GateError, OutputError
 from edgits.export.recipes import GROUPS, RECIPES, select
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from edgits.export.exporter import Export
+    from edgits.export.verify import Verdict
 
+_PIPE_WIDTH = 100  # where there is no terminal to ask
 _FORMATS = "\n".join(
     f"  {recipe.name:<21} {recipe.about}{'' if recipe.default else ' (all)'}" for recipe in RECIPES.values()
 )
@@ -77,6 +80,54 @@ def export(run: Path, formats: tuple[str, ...], out: Path | None, data: str | No
     click.echo(f"{len(exports)} format{'s' if len(exports) > 1 else ''}, each with its card, in {folder}")
 
 
+@click.command(epilog="Example: edgits verify small --against small-float16 --out verified")
+@click.argument("artifact")
+@click.option(
+    "--against",
+    metavar="MODEL",
+    help="What it must answer like: a model file, or the name of a shipped one.  [default: the run's Keras model]",
+)
+@click.option(
+    "--data",
+    metavar="DATA",
+    help="Labelled images to compare on, as `edgits train` reads them.  [default: the run's own, else mnist5k]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write verify.json there, and flips.png with the images that are read differently.",
+)
+def verify(artifact: str, against: str | None, data: str | None, as_json: bool, out: Path | None) -> None:
+    """Proves that the model file ARTIFACT answers as its original does, or names what is wrong with it.
+
+    ARTIFACT is a .tflite, .onnx or .keras file, or the name of a shipped model. It runs on every runtime
+    installed, each in a process of its own. Exit code 0: verified; 1: a fault was found. Faults that are
+    found and named: a file that isn't its card's, is cut short, or has no weights; NaN; the same answer to
+    every image; swapped polarity; inputs or calibration of another range; chance level; a batch that can't
+    change; more flips, or larger differences, than its format may have.
+    """
+    if out is not None:
+        _check_writable(out)
+    from rich.console import Console
+
+    from edgits.export.verify import verify as prove
+    from edgits.export.verify import write
+
+    with _progress_console() as progress, progress.status("starting") as status:
+        verdict = prove(artifact, against=against, data=data, on_step=status.update)
+    written = write(verdict, out) if out is not None else []
+    if as_json:
+        click.echo(json.dumps(verdict.to_json()))
+    else:
+        _print_verdict(Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH), verdict)
+        for path in written:
+            click.echo(f"written  {path}")
+    if verdict.faults:
+        raise GateError(f"'{verdict.artifact}' isn't verified: {' and '.join(map(str, verdict.faults))}")
+
+
 def _check_writable(folder: Path) -> None:
     """Finds out before the slow work whether `folder` can be made and written; makes nothing."""
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
@@ -125,4 +176,49 @@ def table(exports: Sequence["Export"]) -> "Table":
             figures = (f"{check.accuracy:.2%}", str(check.flips), str(check.rejections), f"{check.difference:.4f}")
             result.add_row(*head, check.runtime, *figures, verdict)
             head, verdict = ("", "", ""), ""
+    return result
+
+
+def _print_verdict(console: "Console", verdict: "Verdict") -> None:
+    from rich.markup import escape
+
+    name, reference = verdict.artifact.name, verdict.reference.name
+    compared = f"against {reference}, {verdict.images:,} images of {Path(verdict.data).name}"
+    console.print(f"\n[bold]{escape(name)}[/bold] {escape(compared)}")
+    if verdict.outcomes:
+        console.print(verdict_table(verdict))
+    if verdict.structure:
+        used = ", ".join(f"{op.name} v{op.version} ×{op.count}" for op in verdict.structure.operations)
+        console.print(f"operations: {used}", style="dim")
+    for note in verdict.left_out:
+        console.print(f"not verified on {note}", style="yellow", markup=False)
+    for fault in verdict.faults:
+        console.print(f"[red]✗ {fault.name}:[/red] {escape(f'{fault.meaning}; {fault.advice}')}")
+    if not verdict.faults:
+        console.print(f"[green]✓ verified[/green] within the limits of {verdict.limits}")
+
+
+def verdict_table(verdict: "Verdict") -> "Table":
+    """Makes the table of a verdict, a row a runtime; its differences are those of probabilities."""
+    from rich import box
+    from rich.table import Table
+
+    result = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    heads = ("runtime", "accuracy", "reference", "McNemar p", "flips", "none", "largest\ndiff.", "mean\ndiff.")
+    for head in (*heads, "SNR\ndB", "cosine"):
+        result.add_column(head, justify="left" if head == "runtime" else "right", no_wrap=True)
+    for outcome in verdict.outcomes:
+        check = outcome.check
+        result.add_row(
+            f"{check.runtime} {check.version}",
+            f"{check.accuracy:.2%}",
+            f"{check.reference_accuracy:.2%}",
+            f"{outcome.p_value:.2g}",
+            str(check.flips),
+            str(check.rejections),
+            f"{check.difference:.2g}",
+            f"{outcome.mean:.2g}",
+            f"{outcome.snr_db:.0f}",
+            f"{outcome.cosine:.4f}",
+        )
     return result
