@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgits.dataset import DIGITS
 from edgits.edge.terminal import Terminal, stopped_by_signals
 from edgits.errors import OutputError
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from edgits.edge.sinks import Shot, Sink
 
 RUNTIMES = ("litert", "tflite-runtime", "tensorflow", "onnxruntime", "keras")
-
 
 _model_option = click.option(
     "--model", default="small", show_default=True, metavar="NAME|PATH", help="A shipped model, or a model file."
@@ -191,7 +189,7 @@ def _live_line(shot: "Shot") -> list[tuple[str, str]]:
 @_source_option
 @click.option(
     "--label",
-    type=click.Choice([*DIGITS, "truth"]),
+    type=click.Choice([*"0123456789", "truth"]),
     help="Save every steady mark as this digit, without keys; truth: as what the scene knows it to be.",
 )
 @click.option("--max-images", type=click.IntRange(1), metavar="N", help="End after so many saved images.")

@@ -53,9 +53,10 @@ def draw_view(view: View) -> Image:
     unit, picture = unit_of(width, height), view.frame.image.copy()
     if view.lost:
         picture = draw_alarm(picture, view.lost, unit)
-    for box in view.marks:
-        if box != view.aimed:
-            draw_box(picture, box, GREY, max(1, round(unit)), unit)
+    gap = round(4 * unit)
+    for x, y, w, h in view.marks:
+        corners = (x - gap, y - gap), (x + w + gap, y + h + gap)
+        cv2.rectangle(picture, *corners, GREY, max(1, round(unit)), cv2.LINE_AA)
     if view.aimed:
         draw_box(picture, view.aimed, _AIM, max(2, round(3 * unit)), unit)
     bar = np.full((bar_height(width, height), width, 3), DARK, np.uint8)

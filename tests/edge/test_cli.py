@@ -203,7 +203,7 @@ def test_predict_speaks_the_contract_in_a_process_of_its_own(model, tmp_path):
     assert len(missing.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("command", ["live", "predict", "doctor"])
+@pytest.mark.parametrize("command", ["live", "predict", "collect", "doctor"])
 def test_help_is_quick_and_loads_no_opencv(command):
     code = f"""
 import sys
