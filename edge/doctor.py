@@ -108,8 +108,8 @@ def _packages() -> list[Finding]:
         fix = "" if done else "pip install --force-reinstall opencv-python-headless numpy"
         findings.append(Finding("packages", name, "ok" if done else "bad", said, fix))
     names = [name for name in ("opencv-python", "opencv-python-headless") if _version(name)]
-    if len(names) > 1:
-        fix = "pip uninstall opencv-python opencv-python-headless, then install the one you want"
+    if len(names) > 1 and _try("from edgits.edge.sinks import has_windows; print(has_windows())")[1] == "False":
+        fix = "pip install --force-reinstall --no-deps opencv-python"
         findings.append(Finding("packages", "two OpenCVs", "note", " and ".join(names), fix))
     numpy, tflite = _version("numpy"), _version("tflite-runtime")
     if tflite and numpy and int(numpy.split(".")[0]) >= 2:

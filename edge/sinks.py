@@ -189,9 +189,14 @@ def why_no_window(instead: str = "--record or --jsonl") -> str | None:
     """Says why no window can be shown, and what to use instead; None if one can."""
     if sys.platform == "linux" and not (_wayland_answers() or _x11_answers()):
         return f"there is no display: log in on the desktop, or use {instead}"
-    if re.search(r"GUI:\s+NONE", cv2.getBuildInformation()):
-        return "this OpenCV has no windows: pip uninstall opencv-python-headless, then pip install 'edgits[window]'"
+    if not has_windows():
+        return "this OpenCV has no windows: pip install --force-reinstall --no-deps opencv-python"
     return None
+
+
+def has_windows() -> bool:
+    """Tells whether the OpenCV that is imported was built with windows; the headless one wasn't."""
+    return not re.search(r"GUI:\s+NONE", cv2.getBuildInformation())
 
 
 def _wayland_answers() -> bool:
