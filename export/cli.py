@@ -203,7 +203,7 @@ def verdict_table(verdict: "Verdict") -> "Table":
     from rich import box
     from rich.table import Table
 
-    result = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    result = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     heads = ("runtime", "accuracy", "reference", "McNemar p", "flips", "none", "largest\ndiff.", "mean\ndiff.")
     for head in (*heads, "SNR\ndB", "cosine"):
         result.add_column(head, justify="left" if head == "runtime" else "right", no_wrap=True)
@@ -213,7 +213,7 @@ def verdict_table(verdict: "Verdict") -> "Table":
             f"{check.runtime} {check.version}",
             f"{check.accuracy:.2%}",
             f"{check.reference_accuracy:.2%}",
-            f"{outcome.p_value:.2g}",
+            f"{outcome.p_value:.2g}" if outcome.p_value >= 0.001 else "<0.001",
             str(check.flips),
             str(check.rejections),
             f"{check.difference:.2g}",

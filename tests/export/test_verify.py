@@ -249,6 +249,15 @@ def test_command_verifies_and_writes(run, exports, tmp_path, edgits):
     assert (tmp_path / "out" / "flips.png").exists() == bool(report["runtimes"][0]["flipped"])
 
 
+def test_table_fits_into_100_columns(run, exports, edgits):
+    against = run / "export" / "tiny-float32.tflite"
+    code, out, _ = edgits("verify", run / "export" / exports["onnx-int8"].path.name, "--against", against)
+    assert code == 0
+    assert "onnxruntime" in out
+    assert "…" not in out  # which is how a table shortens what has no room
+    assert max(map(len, out.splitlines())) <= 100
+
+
 def test_command_names_every_fault_in_one_line(run, planted, tmp_path, edgits):
     path = planted("tflite-int8-b1", scale=255)
     options = ("--against", run / "export" / "tiny-float32.tflite", "--data", run / "test.npz", "--out", tmp_path)
