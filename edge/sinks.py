@@ -153,7 +153,8 @@ class Window:
             raise OutputError(reason)
         self._title = title
         self._start: float | None = None
-        cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+        os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")  # Qt misses fonts that aren't needed
+        cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
 
     def put(self, shot: Shot) -> bool:
         """See `Sink.put`."""
