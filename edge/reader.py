@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
+from itertools import accumulate
 
 from edgits.edge.find import WIDEST_DIGIT, Candidate, Page, look
 from edgits.edge.layout import reading_order
@@ -19,11 +20,13 @@ _MOST_PIECES = 160
 # Digits of one text are of like height; what is out of this range of the middle is none.
 _HEIGHTS = (0.22, 2.6)
 
-# On clean paper this confidence will do; marks of fewer pixels in height than `_SMALL` need more.
+# On clean paper this confidence will do. Marks of fewer pixels in height than `_SMALL`, or narrower than
+# `_NARROW` times their height, say little by their shape.
 _LEAST_CONFIDENCE = 0.35
-_SMALL = 24
+_SMALL, _NARROW = 24, 0.4
 
 Read = tuple[Candidate, Reading]
+Marks = dict[tuple[int, int], Candidate]
 
 
 class Reader:
@@ -63,22 +66,26 @@ class Reader:
 
     def _part(self, page: Page, read: Sequence[Read]) -> list[Read]:
         """Parts wide marks where their pieces read better than the whole."""
-        sure, doubtful = [], []
+        sure: list[Read] = []
+        doubtful: list[tuple[Marks, list[Read]]] = []  # the pieces of a mark, and what it reads as whole
         for candidate, reading in read:
             height, width = candidate.mask.shape
             single = reading.digit is not None and width <= WIDEST_DIGIT * height
+            whole = [(candidate, reading)] if single else []
             if width > _WIDE * height and not (single and reading.confidence >= _SURE):
-                doubtful.append(page.pieces(candidate))
-            elif single:
-                sure.append((candidate, reading))
-        # the largest marks first, so that a frame full of texture takes bounded time
-        doubtful.sort(key=lambda pieces: -len(pieces))
-        while sum(map(len, doubtful)) > _MOST_PIECES:
-            doubtful.pop(0)
-        pieces = [piece for marks in doubtful for piece in marks.values()]
-        readings = iter(self.recognizer.read([piece.crop for piece in pieces], threshold=self.threshold))
-        for marks in doubtful:
-            sure.extend(_best_path({ends: (piece, next(readings)) for ends, piece in marks.items()}))
+                doubtful.append((page.pieces(candidate), whole))
+            else:
+                sure.extend(whole)
+        # Marks of few pieces first: a frame full of texture has more than can be read in time.
+        doubtful.sort(key=lambda mark: len(mark[0]))
+        counts = accumulate(len(pieces) for pieces, _ in doubtful)
+        tried = sum(1 for count in counts if count <= _MOST_PIECES)
+        crops = [piece.crop for pieces, _ in doubtful[:tried] for piece in pieces.values()]
+        readings = iter(self.recognizer.read(crops, threshold=self.threshold))
+        for pieces, whole in doubtful[:tried]:
+            sure.extend(_best_path({ends: (piece, next(readings)) for ends, piece in pieces.items()}) or whole)
+        for _, whole in doubtful[tried:]:
+            sure.extend(whole)
         return sure
 
 
@@ -104,12 +111,12 @@ def _best_path(pieces: dict[tuple[int, int], Read]) -> list[Read]:
 
 
 def _believable(candidate: Candidate, reading: Reading) -> bool:
-    """Asks for more confidence the busier the surroundings are, and of small marks, which textures are full of."""
-    small = candidate.mask.shape[0] < _SMALL
-    asked = _LEAST_CONFIDENCE + (2.5 if small else 2.2) * candidate.disorder + (0.12 if small else 0.0)
-    if not small and candidate.disorder < 0.33:
-        asked = min(asked, 0.985)
-    return reading.confidence >= asked
+    """Asks for more confidence the busier the surroundings are, and most of specks and strokes: textures hold those."""
+    height, width = candidate.mask.shape
+    if height < _SMALL or width < _NARROW * height or reading.digit == 1:
+        return reading.confidence >= _LEAST_CONFIDENCE + 4.5 * max(candidate.disorder - 0.05, 0)
+    asked = _LEAST_CONFIDENCE + 2.2 * candidate.disorder
+    return reading.confidence >= (min(asked, 0.985) if candidate.disorder < 0.33 else asked)
 
 
 def _of_like_height(read: Sequence[Read]) -> list[Read]:
