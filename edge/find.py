@@ -27,6 +27,8 @@ _DARK = 130
 WIDEST_DIGIT = 1.6
 # Marks in busier surroundings are texture; handwriting on paper has 0.02 to 0.25, walls and lawns 0.4 to 1.
 _MOST_DISORDER = 0.38
+# Crops are given the paper's light at this grey level.
+_PAPER = 230
 # Cuts through touching digits lean at most so far (sideways per height), as handwriting does.
 _SLANTS = (0.0, 0.2, 0.4, -0.2)
 
@@ -37,7 +39,7 @@ class Candidate:
 
     Attributes:
         box: Where it is, in pixels of the frame.
-        crop: uint8 (H, W) grey, cut with a margin; other marks in it are painted over with paper.
+        crop: uint8 (H, W) grey, cut with a margin; the paper is evenly light in it, and other marks are painted over.
         contrast: Share of the paper's light that its ink takes away, in [0, 1].
         disorder: How busy its surroundings are: 0 clean paper, above 0.3 hardly paper at all.
         mask: uint8 (h, w), 1 where its ink is, at the size of the search.
@@ -52,18 +54,20 @@ class Candidate:
     corner: tuple[int, int]
 
 
-def look(frame: Image) -> "Page":
-    """Sees a frame as ink on paper, or as chalk on a board where that shows the clearer marks.
+def views(frame: Image) -> list["Page"]:
+    """Sees a frame as ink on paper and, if it is dark, as chalk on a board too.
 
     Args:
         frame: uint8 (H, W) or (H, W, 3) blue-green-red.
     """
     gray = to_gray(frame)
-    page = Page(gray)
-    if float(np.median(gray[::16, ::16])) >= _DARK:
-        return page
-    board = Page(cv2.bitwise_not(gray))
-    return board if board.clarity() > page.clarity() else page
+    dark = float(np.median(gray[::16, ::16])) < _DARK
+    return [Page(gray), Page(cv2.bitwise_not(gray))] if dark else [Page(gray)]
+
+
+def look(frame: Image) -> "Page":
+    """Sees a frame in the way that shows the clearer marks; a model tells better (see `Reader`)."""
+    return max(views(frame), key=Page.clarity)
 
 
 class Page:
@@ -193,16 +197,18 @@ class Page:
         rows = slice(round(top / scale), round(bottom / scale))
         columns = slice(round(left / scale), round(right / scale))
         crop = self._gray[rows, columns]
-        if not others.any():
-            return crop
         size = (crop.shape[1], crop.shape[0])
         if size != (right - left, bottom - top):
             own, others = (
                 np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_NEAREST), np.uint8) for part in (own, others)
             )
             around = np.asarray(cv2.resize(around, size, interpolation=cv2.INTER_LINEAR), np.uint8)
-        hidden = cv2.dilate(others, np.ones((5, 5), np.uint8)) > cv2.dilate(own, np.ones((3, 3), np.uint8))
-        return np.where(hidden, around, crop)
+        # Divided by the paper's light, so that a shadow's edge is no stroke.
+        crop = np.asarray(cv2.divide(crop, cv2.max(around, 1), scale=_PAPER), np.uint8)
+        if others.any():
+            hidden = cv2.dilate(others, np.ones((5, 5), np.uint8)) > cv2.dilate(own, np.ones((3, 3), np.uint8))
+            crop[hidden] = _PAPER
+        return crop
 
 
 def _clean_cuts(x: npt.NDArray[np.intp], y: npt.NDArray[np.intp], shape: tuple[int, ...]) -> list[tuple[float, float]]:

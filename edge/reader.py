@@ -3,9 +3,9 @@
 import math
 import time
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, islice
 
-from edgits.edge.find import WIDEST_DIGIT, Candidate, Page, look
+from edgits.edge.find import WIDEST_DIGIT, Candidate, Page, views
 from edgits.edge.layout import reading_order
 from edgits.edge.recognizer import Recognizer
 from edgits.edge.results import Digit, FrameResult, Reading
@@ -49,14 +49,15 @@ class Reader:
             frame: Number of the frame from 0; None for a single image.
         """
         clock = [time.perf_counter()]
-        page = look(image)
-        candidates = page.candidates
+        pages = views(image)
+        candidates = [candidate for page in pages for candidate in page.candidates]
         clock.append(time.perf_counter())
         inputs = self.recognizer.card.normalization.batch(candidate.crop for candidate in candidates)
         clock.append(time.perf_counter())
         readings = self.recognizer.readings(self.recognizer.probabilities(inputs), threshold=self.threshold)
         clock.append(time.perf_counter())
-        read = self._part(page, list(zip(candidates, readings, strict=True)))
+        marks = zip(candidates, readings, strict=True)
+        read = max((self._part(page, list(islice(marks, len(page.candidates)))) for page in pages), key=_legible)
         digits, lines = _arrange(_of_like_height([one for one in read if _believable(*one)]))
         clock.append(time.perf_counter())
         stages = ("find", "normalize", "classify", "arrange")
@@ -108,6 +109,11 @@ def _best_path(pieces: dict[tuple[int, int], Read]) -> list[Read]:
                 cost[end] = cost[start] + price
                 row[end] = [*row[start], read] if legible else row[start]
     return row[last]
+
+
+def _legible(read: Sequence[Read]) -> float:
+    """How much was read: the height of the digits, each by its confidence."""
+    return float(sum(reading.confidence * mark.mask.shape[0] for mark, reading in read if _believable(mark, reading)))
 
 
 def _believable(candidate: Candidate, reading: Reading) -> bool:
