@@ -1,3 +1,4 @@
+import signal
 import sys
 
 import cv2
@@ -5,6 +6,9 @@ import pytest
 
 from edgits.cli import main
 from edgits.train.data import load_dataset
+
+# A suite started in a shell's background ignores Ctrl-C, and so would every process that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
