@@ -26,7 +26,7 @@ _LEAST_CONFIDENCE = 0.35
 _SMALL, _NARROW = 24, 0.4
 
 Read = tuple[Candidate, Reading]
-Marks = dict[tuple[int, int], Candidate]
+Pieces = dict[tuple[int, int], Candidate]
 
 
 class Reader:
@@ -68,7 +68,7 @@ class Reader:
     def _part(self, page: Page, read: Sequence[Read]) -> list[Read]:
         """Parts wide marks where their pieces read better than the whole."""
         sure: list[Read] = []
-        doubtful: list[tuple[Marks, list[Read]]] = []  # the pieces of a mark, and what it reads as whole
+        doubtful: list[tuple[Pieces, list[Read]]] = []  # the pieces of a mark, and what it reads as whole
         for candidate, reading in read:
             height, width = candidate.mask.shape
             single = reading.digit is not None and width <= WIDEST_DIGIT * height

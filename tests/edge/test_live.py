@@ -119,7 +119,7 @@ def test_while_the_camera_is_lost_nothing_is_read_or_reported(tmp_path):
     camera, eyes = ScriptedCamera([page(0), None, None, page(1)]), reader()
     lines, keeper = JsonLines(tmp_path / "out.jsonl"), Keeper()
     for _ in watch(camera, eyes, sinks=[lines, keeper]):
-        runtime_asked.append(eyes.recognizer.runtime.asked)  # type: ignore[attr-defined]
+        runtime_asked.append(eyes.recognizer.runtime.asked)
     assert runtime_asked == [1, 1, 1, 2]
     assert [shot.lost for shot in keeper.shots] == [None] + ["camera lost: it was unplugged"] * 2 + [None]
     assert keeper.shots[1].result.digits == ()
@@ -162,7 +162,7 @@ def test_sinks_are_closed_when_the_camera_fails_or_the_caller_leaves():
     left = Keeper()
     loop: Iterator[Shot] = watch(ScriptedCamera([page(i) for i in range(9)]), reader(), sinks=[left])
     next(loop)
-    loop.close()  # type: ignore[attr-defined]
+    loop.close()
     assert (keeper.closed, left.closed) == (1, 1)
 
 

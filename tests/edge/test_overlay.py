@@ -12,7 +12,7 @@ def result_of(width: int, height: int, *digits: Digit) -> FrameResult:
 
 
 def middle(width: int, height: int, **more: object) -> Digit:
-    return Digit(7, 0.98, (width // 3, height // 3, width // 4, height // 3), **more)  # type: ignore[arg-type]
+    return Digit(7, 0.98, (width // 3, height // 3, width // 4, height // 3), **more)
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
