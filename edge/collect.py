@@ -94,7 +94,7 @@ class Session:
 
     def look(self, frame: Frame) -> View:
         """Finds the marks of a frame; with a label, takes those that hold still."""
-        marks = _digit_like(look(frame.image).candidates)
+        marks = digit_like(look(frame.image).candidates)
         self._held = _follow(self._held, [mark.box for mark in marks])
         steady = [mark for mark, (_, age) in zip(marks, self._held, strict=True) if age >= self._steady]
         height, width = frame.image.shape[:2]
@@ -208,7 +208,7 @@ def true_digit(box: Box, truth: Truth) -> int | None:
     return fits[0] if len(fits) == 1 else None
 
 
-def _digit_like(marks: Sequence[Candidate]) -> list[Candidate]:
+def digit_like(marks: Sequence[Candidate]) -> list[Candidate]:
     """Drops what no single digit is: wide marks, and specks beside the highest mark."""
     single = [mark for mark in marks if mark.box[2] <= WIDEST_DIGIT * mark.box[3]]
     highest = max((mark.box[3] for mark in single), default=0)
