@@ -9,8 +9,10 @@ from urllib.parse import urlsplit, urlunsplit
 from edgits.edge import capture
 from edgits.edge.frame import Camera, Frame, Report, Status, Truth
 from edgits.edge.grabber import Grabber
+from edgits.edge.results import UPRIGHT, Turn
 from edgits.edge.scene import Scene
 from edgits.edge.sequence import Sequence, image_frames, scene_frames, video_frames
+from edgits.edge.view import Turned
 from edgits.errors import CameraError
 from edgits.images import SUFFIXES
 
@@ -35,6 +37,7 @@ def open_camera(
     width: int | None = None,
     height: int | None = None,
     fps: float | None = None,
+    turn: Turn = UPRIGHT,
     report: Report | None = None,
 ) -> Camera:
     """Opens a camera, a file or the built-in scene.
@@ -47,6 +50,7 @@ def open_camera(
         width: Wanted width in pixels, of a device or the scene; a device may choose another.
         height: Wanted height, likewise.
         fps: Wanted frames per second, of a device, the scene or a folder of images.
+        turn: Brings its pictures upright; by default they are.
         report: Is told about what was survived; by default a warning in the log "edgits".
 
     Returns:
@@ -56,7 +60,11 @@ def open_camera(
         CameraError: There is no such source, or it gives no picture.
     """
     tell = report or logging.getLogger("edgits").warning
-    size = capture.Wish(width, height, fps)
+    camera = _open(source, capture.Wish(width, height, fps), tell)
+    return camera if turn == UPRIGHT else Turned(camera, turn)
+
+
+def _open(source: str, size: capture.Wish, tell: Report) -> Camera:
     kind, _, rest = source.partition(":")
     if kind == "scene":
         return _open_scene(source, rest, size)
@@ -69,7 +77,7 @@ def open_camera(
     if re.fullmatch(r"[0-9]{1,3}", source) or source.startswith("/dev/"):
         device = source if source.startswith("/dev/") else f"/dev/video{int(source)}"
         return Grabber(lambda: capture.open_device(device, size), source=device, report=tell)
-    return _open_path(source, fps, tell)
+    return _open_path(source, size.fps, tell)
 
 
 def is_still(source: str) -> bool:

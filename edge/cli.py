@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgits.edge.options import as_region, camera_options, headless_option, model_option, model_options, open_chosen
 from edgits.edge.terminal import Terminal, stopped_by_signals
 from edgits.errors import OutputError
 
@@ -16,45 +17,12 @@ if TYPE_CHECKING:
     from edgits.edge.reader import Reader
     from edgits.edge.results import FrameResult
     from edgits.edge.sinks import Shot, Sink
-
-RUNTIMES = ("litert", "tflite-runtime", "tensorflow", "onnxruntime", "keras")
-
-_model_option = click.option(
-    "--model", default="small", show_default=True, metavar="NAME|PATH", help="A shipped model, or a model file."
-)
-_source_option = click.option(
-    "--source",
-    default="0",
-    show_default=True,
-    metavar="SRC",
-    help="Index, /dev/…, csi, URL, video, image, folder, scene.",
-)
-_headless_option = click.option("--headless", is_flag=True, help="Show no window.")
-
-
-def _model_options(command: Any) -> Any:
-    """Adds the options that choose a model and how it runs."""
-    for option in (
-        click.option(
-            "--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="Threads a model uses."
-        ),
-        click.option(
-            "--runtime", type=click.Choice(RUNTIMES), help="What runs the model; by default the first that works."
-        ),
-        click.option(
-            "--threshold",
-            type=click.FloatRange(0, 1),
-            help="Least confidence of a reading; by default the model's own.",
-        ),
-        _model_option,
-    ):
-        command = option(command)
-    return command
+    from edgits.edge.view import Region
 
 
 @click.command()
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path(path_type=Path))
-@_model_options
+@model_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line and an image.")
 @click.option(
     "--annotate", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write annotated images there."
@@ -97,11 +65,15 @@ def _line(result: "FrameResult") -> str:
 
 
 @click.command()
-@_model_options
-@_source_option
-@click.option("--width", type=click.IntRange(1), help="Wanted width of the picture in pixels.")
-@click.option("--height", type=click.IntRange(1), help="Wanted height of the picture in pixels.")
-@_headless_option
+@model_options
+@camera_options
+@click.option(
+    "--region",
+    metavar="X,Y,W,H",
+    callback=as_region,
+    help="Read this part of the picture only: pixels as it is shown, or shares from 0 to 1.",
+)
+@headless_option
 @click.option("--record", type=click.Path(path_type=Path), metavar="FILE", help="Record annotated video, .mp4 or .avi.")
 @click.option("--jsonl", type=click.Path(path_type=Path), metavar="FILE|-", help="Write one JSON object a frame.")
 @click.option(
@@ -113,14 +85,13 @@ def live(
     threshold: float | None,
     runtime: str | None,
     threads: int,
-    source: str,
-    width: int | None,
-    height: int | None,
+    region: "Region | None",
     headless: bool,
     record: Path | None,
     jsonl: Path | None,
     sheet: Path | None,
     max_frames: int | None,
+    **camera_choice: Any,
 ) -> None:
     """Reads digits from a live camera until it ends, q or Esc in the window, or Ctrl-C.
 
@@ -140,18 +111,25 @@ def live(
         sinks = _sinks(record, jsonl, sheet)
         reader = _load(model, threshold, runtime, threads)
 
-        from edgits.edge.camera import open_camera
-        from edgits.edge.live import Summary, watch
+        from edgits.edge.live import Settings, Summary, watch
         from edgits.edge.sinks import Window, why_no_window
 
-        with open_camera(source, width=width, height=height, report=terminal.say) as camera:
+        with open_chosen(terminal.say, **camera_choice) as camera:
             if not headless:
                 if reason := why_no_window():
                     terminal.say(f"no window: {reason}")
                 else:
                     sinks.append(Window())
             summary = Summary()
-            loop = watch(camera, reader, sinks=sinks, max_frames=max_frames, ended=stop.is_set, report=terminal.fail)
+            loop = watch(
+                camera,
+                reader,
+                settings=Settings(region),
+                sinks=sinks,
+                max_frames=max_frames,
+                ended=stop.is_set,
+                report=terminal.fail,
+            )
             for shot in loop:
                 summary.add(shot)
                 terminal.show(*_live_line(shot))
@@ -186,16 +164,18 @@ def _live_line(shot: "Shot") -> list[tuple[str, str]]:
 
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
-@_source_option
+@camera_options
 @click.option(
     "--label",
     type=click.Choice([*"0123456789", "truth"]),
     help="Save every steady mark as this digit, without keys; truth: as what the scene knows it to be.",
 )
 @click.option("--max-images", type=click.IntRange(1), metavar="N", help="End after so many saved images.")
-@_headless_option
-@_model_option
-def collect(out: Path, source: str, label: str | None, max_images: int | None, headless: bool, model: str) -> None:
+@headless_option
+@model_option
+def collect(
+    out: Path, label: str | None, max_images: int | None, headless: bool, model: str, source: str, **camera_choice: Any
+) -> None:
     """Collects labelled digits from a camera into the folder OUT, for `edgits train`.
 
     Show a digit and press its key, 0 to 9: the mark nearest the middle, framed in amber, is saved as
@@ -227,13 +207,13 @@ def collect(out: Path, source: str, label: str | None, max_images: int | None, h
         recognizer = Recognizer.load(model)
 
         from edgits.edge import collect as loop
-        from edgits.edge.camera import is_still, open_camera
+        from edgits.edge.camera import is_still
         from edgits.edge.collect_view import CollectWindow
 
         chosen: loop.Label | None = "truth" if label == "truth" else int(label) if label else None
         steady = 1 if is_still(source) else loop.STEADY_FRAMES
         session = loop.Session(collection, recognizer, label=chosen, steady=steady, most=max_images)
-        with open_camera(source, report=terminal.say) as camera, contextlib.ExitStack() as stack:
+        with open_chosen(terminal.say, source=source, **camera_choice) as camera, contextlib.ExitStack() as stack:
             window = None if headless or reason else stack.enter_context(contextlib.closing(CollectWindow()))
             for view in loop.collect(camera, session, screen=window, ended=stop.is_set):
                 terminal.show((f"{view.note}   ", "bold"), (_counts(view.counts), "dim"))

@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 import numpy as np
 
-from edgits.edge.results import Box
+from edgits.edge.results import UPRIGHT, Box, Turn
 from edgits.images import Image
 
 Report = Callable[[str], None]
@@ -37,13 +37,14 @@ class Frame:
     """One picture from a camera.
 
     Attributes:
-        image: uint8 (H, W, 3), blue-green-red; never empty.
+        image: uint8 (H, W, 3), blue-green-red, upright; never empty.
         index: Number of the frame at its source, from 0. A live camera's numbers have gaps where
             frames were too old to be read.
         time: Seconds. Of a live camera, when the picture came, on the clock of ``time.monotonic()``;
             of files and the scene, the position from the start.
         source: Name of the camera or the file.
         truth: What is in the picture; None unless the source knows.
+        turn: How the source's picture was brought upright.
     """
 
     image: Image
@@ -51,6 +52,7 @@ class Frame:
     time: float
     source: str
     truth: Truth | None = None
+    turn: Turn = UPRIGHT
 
     def __post_init__(self) -> None:
         if self.image.dtype != np.uint8 or self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.size == 0:

@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 from edgits.edge.camera import open_camera
@@ -13,9 +13,21 @@ from edgits.edge.recognizer import Recognizer
 from edgits.edge.results import Digit, FrameResult
 from edgits.edge.sinks import Shot, Sink
 from edgits.edge.track import Tracker
+from edgits.edge.view import Region, placed
 from edgits.errors import OutputError
 
 _WAIT = 0.2  # seconds for a frame, after which the loop looks whether it shall end
+
+
+@dataclass
+class Settings:
+    """What may be changed while the loop runs, from any thread; it is looked at before each frame.
+
+    Attributes:
+        region: The part of the picture that is read; None for all of it.
+    """
+
+    region: Region | None = None
 
 
 def live(
@@ -59,6 +71,7 @@ def watch(
     camera: Camera,
     reader: Reader,
     *,
+    settings: Settings | None = None,
     sinks: Sequence[Sink] = (),
     max_frames: int | None = None,
     ended: Callable[[], bool] = lambda: False,
@@ -69,6 +82,7 @@ def watch(
     Args:
         camera: Gives the frames; stays open.
         reader: Reads them.
+        settings: What may be changed meanwhile.
         sinks: Get every shot. One that fails is let go, and the loop runs on.
         max_frames: Number of frames after which to end.
         ended: Is asked between frames whether to end, as after a signal.
@@ -80,14 +94,15 @@ def watch(
     Raises:
         CameraError: The camera can't give frames any more.
     """
-    tracker, pace, open_sinks = Tracker(), _Pace(), list(sinks)
+    tracker, pace, open_sinks, settings = Tracker(), _Pace(), list(sinks), settings or Settings()
     count, last = 0, None
     try:
         while not ended() and (max_frames is None or count < max_frames):
             frame = camera.read(timeout=_WAIT)
             if frame is not None:
-                result = reader.read(frame.image, source=frame.source, frame=frame.index)
-                result = tracker.update(result, time=frame.time)
+                result = tracker.update(_read(reader, frame, settings.region), time=frame.time)
+                if camera.live:
+                    result = replace(result, age_ms=1000 * (time.monotonic() - frame.time))
                 count, last = count + 1, frame
                 shot = Shot(frame, result, pace.tick())
             elif camera.status.state == "ended":
@@ -105,9 +120,21 @@ def watch(
             _close(sink, report)
 
 
+def _read(reader: Reader, frame: Frame, region: Region | None) -> FrameResult:
+    """Reads a frame, or the region of it that is asked for."""
+    height, width = frame.image.shape[:2]
+    if region is None:
+        result = reader.read(frame.image, source=frame.source, frame=frame.index)
+    else:
+        x, y, wide, high = box = region.box(width, height)
+        part = frame.image[y : y + high, x : x + wide]
+        result = placed(reader.read(part, source=frame.source, frame=frame.index), box, width, height)
+    return replace(result, turn=frame.turn)
+
+
 def _lost(last: Frame, detail: str) -> Shot:
     height, width = last.image.shape[:2]
-    return Shot(last, FrameResult(last.source, width, height, (), ()), lost=f"camera lost: {detail}")
+    return Shot(last, FrameResult(last.source, width, height, (), (), turn=last.turn), lost=f"camera lost: {detail}")
 
 
 def _feed(sinks: list[Sink], shot: Shot, report: Report | None) -> bool:

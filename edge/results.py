@@ -1,10 +1,44 @@
 """What the reader returns: readings of crops, digits of a frame. Plain values, no behaviour but JSON."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 Box = tuple[int, int, int, int]
-"""Left, top, width, height in pixels of the source."""
+"""Left, top, width, height in pixels."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """How the source's picture was brought upright before it was read: first rotated, then mirrored.
+
+    Attributes:
+        rotate: Degrees clockwise.
+        mirror: Whether left and right were exchanged.
+    """
+
+    rotate: Literal[0, 90, 180, 270] = 0
+    mirror: bool = False
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """Returns width and height of the source for those of the upright picture, and the other way round."""
+        return (height, width) if self.rotate in (90, 270) else (width, height)
+
+    def back(self, box: Box, width: int, height: int) -> Box:
+        """Brings a box of the upright picture, which is `width` by `height`, to the pixels of the source."""
+        left, top, wide, high = box
+        if self.mirror:
+            left = width - left - wide
+        right, bottom = width - left - wide, height - top - high
+        return {
+            0: (left, top, wide, high),
+            90: (top, right, high, wide),
+            180: (right, bottom, wide, high),
+            270: (bottom, left, high, wide),
+        }[self.rotate]
+
+
+UPRIGHT = Turn()
+"""The turn of a picture that was read as it came."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +61,7 @@ class Digit:
     Attributes:
         digit: 0 to 9.
         confidence: Calibrated probability in [0, 1].
-        box: Where it is.
+        box: Where it is in the picture as it was read, upright.
         track: Number that the same digit keeps from frame to frame; None in a single image.
         stable: Whether several frames agree; None in a single image.
     """
@@ -56,12 +90,15 @@ class FrameResult:
 
     Attributes:
         source: Name of the camera or the file.
-        width: Width of the source in pixels.
-        height: Height of the source in pixels.
+        width: Width of the picture as it was read, upright, in pixels.
+        height: Its height in pixels.
         digits: In reading order, top line first; rejected blobs aren't among them.
         lines: Number of digits in each line of text, top first; sums to ``len(digits)``.
         timings: Milliseconds of each stage: ``"find"``, ``"normalize"``, ``"classify"``, ….
         frame: Number of the frame from 0; None for a single image.
+        region: The part of the picture that was read; None for all of it.
+        turn: How the source's picture was brought upright. `to_json` gives size and boxes in pixels of the source.
+        age_ms: Milliseconds from the moment the picture came from a live camera until it was read; None of files.
     """
 
     source: str
@@ -71,6 +108,9 @@ class FrameResult:
     lines: tuple[int, ...]
     timings: dict[str, float] = field(default_factory=dict)
     frame: int | None = None
+    region: Box | None = None
+    turn: Turn = UPRIGHT
+    age_ms: float | None = None
 
     def __post_init__(self) -> None:
         if sum(self.lines) != len(self.digits):
@@ -88,14 +128,21 @@ class FrameResult:
         return sum(self.timings.values())
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the result as one object of the JSON lines contract."""
+        """Returns the result as one object of the JSON lines contract: size and boxes in pixels of the source."""
         value: dict[str, Any] = {"source": self.source}
         if self.frame is not None:
             value["frame"] = self.frame
-        return value | {
-            "width": self.width,
-            "height": self.height,
-            "digits": [digit.to_json() for digit in self.digits],
+        width, height = self.turn.size(self.width, self.height)
+        value |= {
+            "width": width,
+            "height": height,
+            "digits": [
+                digit.to_json() | {"box": list(self.turn.back(digit.box, self.width, self.height))}
+                for digit in self.digits
+            ],
             "text": self.text,
             "latency_ms": round(self.latency_ms, 2),
         }
+        if self.age_ms is not None:
+            value["age_ms"] = round(self.age_ms, 1)
+        return value
