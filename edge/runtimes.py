@@ -68,19 +68,22 @@ class TFLiteRuntime:
     """A `.tflite` file in any interpreter with TensorFlow Lite's interface.
 
     The batch axis is resized where the file allows it; a file of fixed batch runs image by image.
+
+    Attributes:
+        interpreter: The runtime's own interpreter; it holds the tensors of the last run.
     """
 
     def __init__(self, path: Path, *, name: str, version: str, interpreter: Callable[..., Any], threads: int) -> None:
         self.name, self.version = name, version
         try:
             with quiet():  # LiteRT greets on the standard error
-                self._interpreter = interpreter(model_content=path.read_bytes(), num_threads=threads)
-                self._interpreter.allocate_tensors()
+                self.interpreter = interpreter(model_content=path.read_bytes(), num_threads=threads)
+                self.interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ModelError(
                 f"'{path}' can't be loaded by {name} {version}: {_line(error)}; export it again"
             ) from error
-        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        inputs, outputs = self.interpreter.get_input_details(), self.interpreter.get_output_details()
         _one_each(path, len(inputs), len(outputs))
         self._in, self._out = inputs[0]["index"], outputs[0]["index"]
         self.input, self.output = _tflite_spec(inputs[0]), _tflite_spec(outputs[0])
@@ -104,12 +107,12 @@ class TFLiteRuntime:
 
     def _invoke(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         if len(values) != self._batch:
-            self._interpreter.resize_tensor_input(self._in, values.shape)
-            self._interpreter.allocate_tensors()
+            self.interpreter.resize_tensor_input(self._in, values.shape)
+            self.interpreter.allocate_tensors()
             self._batch = len(values)
-        self._interpreter.set_tensor(self._in, values)
-        self._interpreter.invoke()
-        return np.asarray(self._interpreter.get_tensor(self._out))
+        self.interpreter.set_tensor(self._in, values)
+        self.interpreter.invoke()
+        return np.asarray(self.interpreter.get_tensor(self._out))
 
 
 class OnnxRuntime:
