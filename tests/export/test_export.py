@@ -168,7 +168,7 @@ def test_dynamic_file_asks_no_operation_that_old_runtimes_lack(exports):
 
 def test_fixed_batch_stays_fixed(exports):
     loaded = open_model(exports["tflite-int8-b1"].path)
-    assert loaded._interpreter.get_input_details()[0]["shape_signature"].tolist() == [1, 28, 28, 1]
+    assert loaded.interpreter.get_input_details()[0]["shape_signature"].tolist() == [1, 28, 28, 1]
 
 
 def test_checks_file_has_every_figure(exports, run_folder):
