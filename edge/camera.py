@@ -72,8 +72,7 @@ def _open(source: str, size: capture.Wish, tell: Report) -> Camera:
         number = _number(source, rest)
         return Grabber(lambda: capture.open_csi(number, size), source=source, report=tell)
     if kind in _SCHEMES:
-        name = _without_password(source)
-        return Grabber(lambda: capture.open_url(source, name), source=name, report=tell)
+        return _open_stream(source, kind, tell)
     if re.fullmatch(r"[0-9]{1,3}", source) or source.startswith("/dev/"):
         device = source if source.startswith("/dev/") else f"/dev/video{int(source)}"
         return Grabber(lambda: capture.open_device(device, size), source=device, report=tell)
@@ -94,6 +93,15 @@ def _open_scene(source: str, rest: str, size: capture.Wish) -> Camera:
     return Sequence(scene_frames(source, scene), source=source)
 
 
+def _open_stream(source: str, kind: str, report: Report) -> Camera:
+    stream = capture.Stream(source, _without_password(source))
+    camera = Grabber(stream.open, source=stream.name, report=report, finished=stream.finished)
+    if stream.frames and kind.startswith("http"):  # a film: it waits, and every frame of it counts
+        camera.close()
+        return Sequence(video_frames(stream.open(), stream.name, report), source=stream.name)
+    return camera
+
+
 def _open_path(source: str, fps: float | None, report: Report) -> Camera:
     path = Path(source)
     if not source or "\0" in source or not path.exists():  # Path("") is the working directory
@@ -110,7 +118,7 @@ def _open_path(source: str, fps: float | None, report: Report) -> Camera:
         raise CameraError(f"can't read '{source}': permission denied; allow it with chmod +r")
     if path.suffix.lower() in SUFFIXES:
         return Sequence(image_frames([path], fps or 1.0, report), source=source)
-    return Sequence(video_frames(path, report), source=source)
+    return Sequence(video_frames(capture.open_file(path), source, report), source=source)
 
 
 def _number(source: str, rest: str) -> int:

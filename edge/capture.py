@@ -1,10 +1,12 @@
 """Opens devices, streams and videos through OpenCV or picamera2, silently. Doesn't know what to do when they fail."""
 
+import base64
 import importlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import cv2
 import numpy as np
@@ -117,13 +119,53 @@ def open_device(path: str, wish: Wish) -> cv2.VideoCapture:
     return device
 
 
-def open_url(url: str, name: str) -> cv2.VideoCapture:
-    """Opens a network stream, or raises `CameraError`, which calls it by `name`."""
-    timeouts = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC)
-    stream = _open(url, cv2.CAP_FFMPEG, [value for key in timeouts for value in (key, _STREAM_TIMEOUT_MS)])
-    if stream is None:
-        raise CameraError(f"no video stream at {name}; check the address and the password, and that the camera is on")
-    return stream
+class Stream:
+    """A network camera, or a film that a server sends.
+
+    Args:
+        url: Its address.
+        name: The address for messages, without password.
+
+    Attributes:
+        frames: How many it has, when it was opened last; 0 if it has no end, or doesn't say.
+    """
+
+    def __init__(self, url: str, name: str) -> None:
+        self.name, self.frames = name, 0
+        self._url = url
+
+    def open(self) -> cv2.VideoCapture:
+        """Opens it, or raises `CameraError`."""
+        timeouts = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC)
+        stream = _open(self._url, cv2.CAP_FFMPEG, [value for key in timeouts for value in (key, _STREAM_TIMEOUT_MS)])
+        if stream is None:
+            raise CameraError(
+                f"no video stream at {self.name}; check the address and the password, and that the camera is on"
+            )
+        self.frames = max(0, round(stream.get(cv2.CAP_PROP_FRAME_COUNT)))  # negative where unknown
+        return stream
+
+    def finished(self, read: int) -> bool:
+        """Tells whether it has come to its end after so many frames, or was cut off."""
+        return read >= 0.9 * self.frames if self.frames else self._has_length()
+
+    def _has_length(self) -> bool:
+        """Asks a web server: what it sends from a file has a length, and a camera's stream hasn't."""
+        import urllib.request  # slow to import, and seldom needed
+        from http.client import HTTPException
+
+        parts = urlsplit(self._url)
+        if parts.scheme not in ("http", "https"):
+            return False
+        user, _, host = parts.netloc.rpartition("@")
+        request = urllib.request.Request(urlunsplit(parts._replace(netloc=host)))
+        if user:
+            request.add_header("Authorization", "Basic " + base64.b64encode(unquote(user).encode()).decode())
+        try:
+            with urllib.request.urlopen(request, timeout=_STREAM_TIMEOUT_MS / 1000) as answer:
+                return "Content-Length" in answer.headers
+        except (OSError, ValueError, HTTPException):
+            return False
 
 
 class _Csi:

@@ -14,6 +14,11 @@ from edgits.errors import CameraError
 PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds before each new try to open a lost camera; the last one repeats."""
 
+STALL = 1.8
+"""Seconds without a usable frame after which a camera is lost: noticed within 2 s, and 1 frame a second is enough."""
+
+_MOST_STUCK = 4  # threads that hang in a driver at once; before another is begun, one of them must wake up
+
 
 class Grabber(Camera):
     """A live camera.
@@ -26,6 +31,8 @@ class Grabber(Camera):
         opener: Opens the device, or raises `CameraError`. Is called again when it is lost.
         source: Name of the camera.
         report: Is told when the camera is lost and when it is back; called from the thread.
+        finished: Is asked, with the number of frames so far, when the device fails: whether it has simply come to its
+            end, as a film that is streamed. By default a camera has none.
         stall: Seconds without a usable frame after which the camera counts as lost.
         patience: Seconds that opening and the first frame may take.
         pauses: Seconds before each new try.
@@ -42,12 +49,13 @@ class Grabber(Camera):
         *,
         source: str,
         report: Report,
-        stall: float = 2.0,
+        finished: Callable[[int], bool] | None = None,
+        stall: float = STALL,
         patience: float = 10.0,
         pauses: Sequence[float] = PAUSES,
     ) -> None:
         self.source = source
-        self._opener, self._report = opener, report
+        self._opener, self._report, self._finished = opener, report, finished
         self._stall, self._patience, self._pauses = stall, patience, pauses
         self._changed = threading.Condition()
         self._closed = threading.Event()
@@ -55,6 +63,7 @@ class Grabber(Camera):
         self._slot: Frame | None = None
         self._count = 0
         self._turn = 0  # number of the thread that may speak; those left behind have a lower one
+        self._stuck: list[threading.Thread] = []
         self._start()
         self._await_first()
 
@@ -74,8 +83,9 @@ class Grabber(Camera):
                 now = time.monotonic()
                 if now >= self._due:
                     self._lose(f"'{self.source}' hangs: no picture for {self._stall:g} s")
+                    self._stuck.append(self._thread)
                     self._start()
-                if now >= end:
+                if now >= end or self._status.state == "ended":
                     break
                 self._changed.wait(max(0.0, min(end - now, self._due - now, 0.5)))
         return None
@@ -111,21 +121,29 @@ class Grabber(Camera):
             retries = self._status.retries
             if retries and self._closed.wait(self._pauses[min(retries, len(self._pauses)) - 1]):
                 return
+            self._stuck = [thread for thread in self._stuck if thread.is_alive()]
+            if len(self._stuck) >= _MOST_STUCK:
+                continue
             with self._changed:
                 if self._turn != turn:
                     return
                 self._due = time.monotonic() + self._patience
             try:
                 device = self._opener()
-            except CameraError as error:
-                fault = str(error)
+            except (cv2.error, OSError, RuntimeError) as error:  # a CameraError is an OSError
+                fault = str(error).strip().partition("\n")[0]
             else:
                 try:
                     fault = self._grab(device, turn)
                 finally:
                     device.release()
+            ended = self._finished is not None and self._count > 0 and self._finished(self._count)
             with self._changed:
                 if self._turn != turn:
+                    return
+                if ended:
+                    self._status, self._due = Status("ended"), float("inf")
+                    self._changed.notify_all()
                     return
                 first = self._status.state == "opening"
                 self._lose(fault)

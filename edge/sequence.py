@@ -54,18 +54,17 @@ class Sequence(Camera):
         self._status = Status("ended")
 
 
-def video_frames(path: Path, report: Report) -> Frames:
-    """Gives the frames of a video file; a file cut short is reported and ends where it was cut."""
-    video = capture.open_file(path)
+def video_frames(video: cv2.VideoCapture, source: str, report: Report) -> Frames:
+    """Gives the frames of an opened video and lets it go; one cut short is reported and ends where it was cut."""
     try:
         fps = video.get(cv2.CAP_PROP_FPS)
         promised = video.get(cv2.CAP_PROP_FRAME_COUNT)
         index = 0
         while (image := capture.picture(*video.read())) is not None:
-            yield Frame(image, index, index / fps if fps > 0 else 0.0, str(path))
+            yield Frame(image, index, index / fps if fps > 0 else 0.0, source)
             index += 1
         if index < 0.9 * promised:  # the header's count is an estimate in some formats
-            report(f"the video '{path}' ended after {index} of {promised:.0f} frames: it is cut short or damaged")
+            report(f"the video '{source}' ended after {index} of {promised:.0f} frames: it is cut short or damaged")
     finally:
         video.release()
 
