@@ -26,7 +26,7 @@ $(READY): requirements.lock pyproject.toml
 
 # opencv-python (extra `window`) can't be installed beside the headless one, so it isn't locked.
 lock:  ## pins the newest versions that pyproject.toml allows
-	$(BIN)/uv pip compile pyproject.toml --extra train --extra onnx --extra dev --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra train --extra onnx --extra web --extra mqtt --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --upgrade -q -o requirements.lock
 
 clean:  ## removes what demo, tests and set-up made

@@ -1,6 +1,7 @@
 """The commands of the edge. Thin; loads OpenCV and a runtime only when one runs."""
 
 import contextlib
+import functools
 import json
 import shlex
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgits.edge.network import Network, network_options
 from edgits.edge.options import as_region, camera_options, headless_option, model_option, model_options, open_chosen
 from edgits.edge.terminal import Terminal, stopped_by_signals
 from edgits.errors import OutputError
@@ -79,6 +81,7 @@ def _line(result: "FrameResult") -> str:
 @click.option(
     "--sheet", type=click.Path(path_type=Path), metavar="FILE", help="Write nine chosen frames as one picture."
 )
+@network_options
 @click.option("--max-frames", type=click.IntRange(1), metavar="N", help="End after so many frames.")
 def live(
     model: str,
@@ -91,6 +94,7 @@ def live(
     jsonl: Path | None,
     sheet: Path | None,
     max_frames: int | None,
+    network: Network,
     **camera_choice: Any,
 ) -> None:
     """Reads digits from a live camera until it ends, q or Esc in the window, or Ctrl-C.
@@ -103,28 +107,33 @@ def live(
     edgits live
     edgits live --source scene --headless --max-frames 300 --record scene.mp4
     edgits live --source rtsp://camera.local/stream --headless --jsonl - | jq .text
+    edgits live --web 0.0.0.0:8080 --corrections digits --mqtt broker.local
     """  # noqa: D301 - click wants the backspace character itself
-    from edgits.edge.recognizer import find_model
+    from edgits.edge.recognizer import Recognizer, find_model
 
     find_model(model)
+    network.check()
     with stopped_by_signals() as stop, Terminal(quiet_stdout=str(jsonl) == "-") as terminal:
         sinks = _sinks(record, jsonl, sheet)
-        reader = _load(model, threshold, runtime, threads)
+        load = functools.partial(Recognizer.load, runtime=runtime, threads=threads)
 
-        from edgits.edge.live import Settings, Summary, watch
+        from edgits.edge.live import Summary, watch
         from edgits.edge.sinks import Window, why_no_window
+        from edgits.edge.steer import Choice, Steering
 
-        with open_chosen(terminal.say, **camera_choice) as camera:
+        steering = Steering(load(model), Choice(model, threshold, region), load=load)
+        with network.sinks(steering, terminal.say) as told, open_chosen(terminal.say, **camera_choice) as camera:
+            sinks += told
             if not headless:
-                if reason := why_no_window():
-                    terminal.say(f"no window: {reason}")
-                else:
+                if not (reason := why_no_window()):
                     sinks.append(Window())
+                elif not network.web:
+                    terminal.say(f"no window: {reason}")
             summary = Summary()
             loop = watch(
                 camera,
-                reader,
-                settings=Settings(region),
+                steering,
+                settings=steering.settings,
                 sinks=sinks,
                 max_frames=max_frames,
                 ended=stop.is_set,

@@ -20,6 +20,8 @@ from edgits import __version__
 _EXTRAS = {
     "train": ("tensorflow", "keras", "sklearn", "pandas", "seaborn", "matplotlib", "openpyxl", "PIL", "mlxtend"),
     "onnx": ("onnx", "onnxruntime", "tf2onnx"),
+    "web": ("aiohttp", "prometheus_client"),
+    "mqtt": ("paho",),
 }
 _RUNTIMES = {
     "litert": ("ai_edge_litert", "ai-edge-litert", ".tflite"),
@@ -90,7 +92,7 @@ def render(findings: Sequence[Finding]) -> str:
 
 
 def _system() -> list[Finding]:
-    board = _read("/proc/device-tree/model").rstrip("\0") or f"{platform.system()} {platform.machine()}"
+    board = _read("/sys/firmware/devicetree/base/model").rstrip("\0") or f"{platform.system()} {platform.machine()}"
     words = set(_read("/proc/cpuinfo").split())
     features = " ".join(name for name in _FEATURES if name in words) or "none of those that matter here"
     return [

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
+from typing import Protocol
 
 from edgits.edge.camera import open_camera
 from edgits.edge.frame import Camera, Frame, Report, Truth
@@ -15,6 +16,7 @@ from edgits.edge.sinks import Shot, Sink
 from edgits.edge.track import Tracker
 from edgits.edge.view import Region, placed
 from edgits.errors import OutputError
+from edgits.images import Image
 
 _WAIT = 0.2  # seconds for a frame, after which the loop looks whether it shall end
 
@@ -28,6 +30,14 @@ class Settings:
     """
 
     region: Region | None = None
+
+
+class Reads(Protocol):
+    """What reads frames: a `Reader`, or what stands before one."""
+
+    def read(self, image: Image, *, source: str, frame: int | None = None) -> FrameResult:
+        """See `Reader.read`."""
+        ...
 
 
 def live(
@@ -69,7 +79,7 @@ def live(
 
 def watch(
     camera: Camera,
-    reader: Reader,
+    reader: Reads,
     *,
     settings: Settings | None = None,
     sinks: Sequence[Sink] = (),
@@ -120,7 +130,7 @@ def watch(
             _close(sink, report)
 
 
-def _read(reader: Reader, frame: Frame, region: Region | None) -> FrameResult:
+def _read(reader: Reads, frame: Frame, region: Region | None) -> FrameResult:
     """Reads a frame, or the region of it that is asked for."""
     height, width = frame.image.shape[:2]
     if region is None:

@@ -73,7 +73,8 @@ def test_type_checkers_find_every_core_file_and_stage():
 def test_every_package_is_installed_under_one_name():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     folders = project["tool"]["setuptools"]["package-dir"]
-    assert folders == {"edgits": "core"} | {f"edgits.{stage}": stage for stage in STAGES if stage != "core"}
+    places = [path.parent.relative_to(ROOT).parts for path in FILES if path.name == "__init__.py"]
+    assert folders == {".".join(("edgits", *parts)).replace(".core", ""): "/".join(parts) for parts in places}
     assert set(project["tool"]["setuptools"]["packages"]) == set(folders)
 
 

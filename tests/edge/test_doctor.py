@@ -56,7 +56,7 @@ def test_what_is_missing_comes_with_its_command(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in gone else real(name))
     (runtime,) = doctor._runtimes()
     assert (runtime.state, runtime.fix) == ("bad", "pip install ai-edge-litert")
-    train, onnx = doctor._extras()
+    train, onnx, *_ = doctor._extras()
     assert "pandas" in train.found
     assert train.fix == "pip install 'edgits[train]'"
     assert onnx.fix == "pip install 'edgits[onnx]'"

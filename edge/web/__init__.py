@@ -1,0 +1,1 @@
+"""The web page of the live loop: picture, number, history, settings, corrections, metrics."""
