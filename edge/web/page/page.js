@@ -80,6 +80,7 @@ function showHistory(sightings) {
     const when = document.createElement("time");
     number.textContent = text.replaceAll("\n", "  ");
     when.textContent = clock.format(1000 * time);
+    when.dateTime = new Date(1000 * time).toISOString();
     row.append(number, when);
     return row;
   });
@@ -96,10 +97,12 @@ function showState(news) {
   showThreshold(news.threshold_in_force);
   $("threshold-default").disabled = news.threshold === null;
   $("region-value").textContent = news.region ? "a part" : "whole picture";
-  $("region-clear").disabled = !news.region;
+  $("region-clear").hidden = !news.region;
   showRegion();
   const collects = news.counts !== null;
-  $("hold").hidden = !collects || held !== null;
+  $("hold").hidden = !collects;
+  $("hold").disabled = held !== null || choosing !== null;
+  $("picture").classList.toggle("tappable", collects);
   $("corrections").hidden = !collects;
   if (collects) showCounts(news.counts);
 }
@@ -171,7 +174,7 @@ function shares([left, top, width, height]) {
 
 let held = null;
 
-$("hold").onclick = attempt(async () => {
+const hold = attempt(async () => {
   const { still, marks } = await post("still");
   const picture = new Image();
   picture.src = `still/${still}.jpg`;
@@ -182,10 +185,16 @@ $("hold").onclick = attempt(async () => {
   canvas.getContext("2d").drawImage(picture, 0, 0);
   held = { still, marks, picture };
   $("marks").replaceChildren(...marks.map(markButton));
-  ask(marks.length ? "Tap what is wrong" : "Nothing here may be a digit");
+  ask(marks.length ? "Tap the wrong one" : "No digit in sight");
   for (const id of ["still", "back"]) $(id).hidden = false;
-  $("hold").hidden = true;
+  $("hold").disabled = true;
+  $("frame").scrollIntoView({ block: "nearest", behavior: "smooth" });
 });
+
+$("hold").onclick = hold;
+$("picture").onclick = () => {
+  if (state?.counts && !choosing) hold();
+};
 
 function markButton(mark, index) {
   const button = document.createElement("button");
@@ -291,9 +300,9 @@ $("region-choose").onclick = () => {
   choosing = { from: null };
   $("frame").classList.add("choosing");
   $("frame").scrollIntoView({ block: "nearest", behavior: "smooth" });
-  ask("Drag over what shall be read");
+  ask("Drag a box");
   $("back").hidden = false;
-  $("hold").hidden = true;
+  $("hold").disabled = true;
 };
 
 function point({ clientX, clientY }) {
