@@ -12,13 +12,14 @@ import click
 
 from edgits.edge.network import Network, network_options
 from edgits.edge.options import as_region, camera_options, headless_option, model_option, model_options, open_chosen
+from edgits.edge.outputs import Outputs, output_options
 from edgits.edge.terminal import Terminal, stopped_by_signals
 from edgits.errors import OutputError
 
 if TYPE_CHECKING:
     from edgits.edge.reader import Reader
     from edgits.edge.results import FrameResult
-    from edgits.edge.sinks import Shot, Sink
+    from edgits.edge.sinks import Shot
     from edgits.edge.view import Region
 
 
@@ -76,11 +77,7 @@ def _line(result: "FrameResult") -> str:
     help="Read this part of the picture only: pixels as it is shown, or shares from 0 to 1.",
 )
 @headless_option
-@click.option("--record", type=click.Path(path_type=Path), metavar="FILE", help="Record annotated video, .mp4 or .avi.")
-@click.option("--jsonl", type=click.Path(path_type=Path), metavar="FILE|-", help="Write one JSON object a frame.")
-@click.option(
-    "--sheet", type=click.Path(path_type=Path), metavar="FILE", help="Write nine chosen frames as one picture."
-)
+@output_options
 @network_options
 @click.option("--max-frames", type=click.IntRange(1), metavar="N", help="End after so many frames.")
 def live(
@@ -90,10 +87,8 @@ def live(
     threads: int,
     region: "Region | None",
     headless: bool,
-    record: Path | None,
-    jsonl: Path | None,
-    sheet: Path | None,
     max_frames: int | None,
+    outputs: Outputs,
     network: Network,
     **camera_choice: Any,
 ) -> None:
@@ -113,8 +108,8 @@ def live(
 
     find_model(model)
     network.check()
-    with stopped_by_signals() as stop, Terminal(quiet_stdout=str(jsonl) == "-") as terminal:
-        sinks = _sinks(record, jsonl, sheet)
+    with stopped_by_signals() as stop, Terminal(quiet_stdout=outputs.to_stdout) as terminal:
+        sinks = outputs.sinks()
         load = functools.partial(Recognizer.load, runtime=runtime, threads=threads)
 
         from edgits.edge.live import Summary, watch
@@ -142,16 +137,7 @@ def live(
             for shot in loop:
                 summary.add(shot)
                 terminal.show(*_live_line(shot))
-    terminal.finish(str(summary), [path for path in (record, jsonl, sheet) if path and path.is_file()])
-
-
-def _sinks(record: Path | None, jsonl: Path | None, sheet: Path | None) -> "list[Sink]":
-    from edgits.edge.record import Recording
-    from edgits.edge.sinks import JsonLines, Sheet
-
-    sinks: list[Sink] = [Recording(record)] if record else []
-    sinks += [Sheet(sheet)] if sheet else []
-    return sinks + ([JsonLines(jsonl)] if jsonl else [])
+    terminal.finish(str(summary), outputs.written())
 
 
 def _load(model: str, threshold: float | None, runtime: str | None, threads: int) -> "Reader":

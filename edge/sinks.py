@@ -1,10 +1,9 @@
-"""Where the frames of the live loop go: JSON lines, a contact sheet, a window. `edgits.edge.record` has one more.
+"""Where the frames of the live loop go: a contact sheet, a window. `edgits.edge.lines` and `record` have more.
 
 A sink that fails raises `OutputError`; the loop says so, lets it go, and runs on.
 """
 
 import functools
-import json
 import os
 import re
 import socket
@@ -14,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -43,6 +42,11 @@ class Shot:
     fps: float | None = None
     lost: str | None = None
 
+    @property
+    def live(self) -> bool:
+        """Whether it is of a live camera, which doesn't wait."""
+        return self.lost is not None or self.result.age_ms is not None
+
     @functools.cached_property
     def picture(self) -> Image:
         """The frame with what was read drawn onto it; drawn when first asked for."""
@@ -59,39 +63,6 @@ class Sink(Protocol):
     def close(self) -> None:
         """Finishes what was begun. Raises `OutputError` if that can't be done."""
         ...
-
-
-class JsonLines:
-    """Writes one JSON object a frame, at once, so that another program may follow.
-
-    Args:
-        path: The file, written anew; ``Path("-")`` is the standard output.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: TextIO | None = sys.stdout if str(path) == "-" else None
-        if self._file is None:
-            check_place(path)
-
-    def put(self, shot: Shot) -> bool:
-        """See `Sink.put`."""
-        if shot.lost is None:
-            try:
-                if self._file is None:  # not before there is a frame: a failed start leaves no file
-                    self._file = open(self._path, "w", encoding="utf-8")  # noqa: SIM115 - close() closes it
-                self._file.write(json.dumps(shot.result.to_json(), ensure_ascii=False) + "\n")
-                self._file.flush()
-            except BrokenPipeError:
-                raise  # the reader has left: the command line ends quietly
-            except OSError as error:
-                raise OutputError(f"can't write to '{self._path}': {error.strerror}; make room there") from error
-        return True
-
-    def close(self) -> None:
-        """See `Sink.close`."""
-        if self._file is not None and str(self._path) != "-":
-            self._file.close()
 
 
 class Sheet:

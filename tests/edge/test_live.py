@@ -1,3 +1,4 @@
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,12 +9,13 @@ import pytest
 from edgits.card import ModelCard, TensorSpec
 from edgits.dataset import DIGITS
 from edgits.edge.frame import Camera, Frame, Status, Truth
+from edgits.edge.lines import JsonLines
 from edgits.edge.live import Summary, count_hits, live, watch
 from edgits.edge.reader import Reader
 from edgits.edge.recognizer import Recognizer
 from edgits.edge.results import Digit
 from edgits.edge.runtimes import Floats
-from edgits.edge.sinks import JsonLines, Shot
+from edgits.edge.sinks import Shot
 from edgits.errors import CameraError, ModelError, OutputError
 
 
@@ -124,7 +126,9 @@ def test_while_the_camera_is_lost_nothing_is_read_or_reported(tmp_path):
     assert [shot.lost for shot in keeper.shots] == [None] + ["camera lost: it was unplugged"] * 2 + [None]
     assert keeper.shots[1].result.digits == ()
     assert keeper.shots[1].frame.index == 0
-    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 2
+    lines_written = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [line.get("lost") for line in lines_written] == [None, "camera lost: it was unplugged", None]
+    assert lines_written[1]["digits"] == []
 
 
 def test_the_loop_ends_when_asked():
