@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgits.benchmarks.measure import Job
+from edgits.benchmarks.children import Job
 from edgits.card import load_card
 from edgits.dataset import Dataset
 from edgits.edge.recognizer import find_model

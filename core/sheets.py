@@ -73,13 +73,13 @@ def name_cell(name: str) -> str | int:
     return int(name) if name.isdigit() else name
 
 
-def add_picture(sheet: Any, path: Path, *, column: int, width: int) -> None:
-    """Puts a picture below the header, its left edge at a column, `width` pixels wide."""
+def add_picture(sheet: Any, path: Path, *, column: int, width: int, row: int = 2) -> None:
+    """Puts a picture's upper left corner into a cell; it is made `width` pixels wide."""
     from openpyxl.drawing.image import Image as Picture
 
     picture = Picture(io.BytesIO(path.read_bytes()))
     picture.height, picture.width = round(picture.height * width / picture.width), width
-    sheet.add_image(picture, sheet.cell(2, column).coordinate)
+    sheet.add_image(picture, sheet.cell(row, column).coordinate)
 
 
 def font(**style: Any) -> Any:
