@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 
 from edgits.images import Image
@@ -26,8 +27,7 @@ class FakeCamera:
     Args:
         script: What each read does; after the last event it goes on as `then` says.
         then: What every later read does.
-        width: Of the pictures in pixels.
-        height: Likewise.
+        view: What it sees, uint8 (H, W, 3); by default noise of 64x48. A sensor's noise is added.
         interval: Seconds that each read takes, 1.0 for a camera of 1 fps.
 
     Attributes:
@@ -42,15 +42,14 @@ class FakeCamera:
         script: Iterable[Event] = (),
         *,
         then: Event = "good",
-        width: int = 64,
-        height: int = 48,
+        view: Image | None = None,
         interval: float = 0.001,
     ) -> None:
         self._script: Iterator[Event] = iter(script)
         self._then: Event = then
-        self._size = (height, width, 3)
         self._interval = interval
         self._rng = np.random.default_rng(0)
+        self._view = self._rng.integers(20, 230, (48, 64, 3), np.uint8) if view is None else view
         self.reads = 0
         self.released, self.hanging, self.wake = threading.Event(), threading.Event(), threading.Event()
 
@@ -75,7 +74,8 @@ class FakeCamera:
         self.released.set()
 
     def _picture(self, event: Event) -> Image | None:
-        image = self._rng.integers(20, 230, self._size, np.uint8)
+        noise = self._rng.integers(0, 9, self._view.shape, np.uint8)
+        image = cv2.subtract(cv2.add(self._view, noise), np.full_like(noise, 4))
         middle = image.shape[0] // 2
         if event == "none":
             return None

@@ -14,7 +14,7 @@ from edgits.errors import CameraError
 PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds before each new try to open a lost camera; the last one repeats."""
 
-STALL = 1.8
+STALL = 1.7
 """Seconds without a usable frame after which a camera is lost: noticed within 2 s, and 1 frame a second is enough."""
 
 _MOST_STUCK = 4  # threads that hang in a driver at once; before another is begun, one of them must wake up
@@ -61,6 +61,7 @@ class Grabber(Camera):
         self._closed = threading.Event()
         self._status = Status("opening")
         self._slot: Frame | None = None
+        self._health = Health()
         self._count = 0
         self._turn = 0  # number of the thread that may speak; those left behind have a lower one
         self._stuck: list[threading.Thread] = []
@@ -152,7 +153,6 @@ class Grabber(Camera):
 
     def _grab(self, device: Capture, turn: int) -> str:
         """Reads a device until it fails; returns the fault."""
-        health = Health()
         allowed = self._patience / 2
         last = time.monotonic()
         while self._turn == turn:
@@ -161,7 +161,7 @@ class Grabber(Camera):
             except (cv2.error, OSError, RuntimeError):  # what drivers raise in place of a false flag
                 image = None
             now = time.monotonic()
-            fault = health.fault(image)
+            fault = self._health.fault(image)
             if image is not None and fault is None:
                 self._put(Frame(image, self._count, now, self.source), turn)
                 last, allowed = now, self._stall / 2

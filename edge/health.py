@@ -2,8 +2,9 @@
 
 from edgits.images import Image
 
-# So many alike in a row are believed: a camera may change its size, and a view may have a flat edge.
-_BELIEVED = 3
+# So many alike in a row are believed: a camera may change its size, and a view may have a flat edge. Of a camera
+# that gave whole pictures before, more are asked for: some seconds, in which it is opened again.
+_BELIEVED, _BELIEVED_TORN = 3, 300
 
 
 class Health:
@@ -31,13 +32,15 @@ class Health:
             return "it gives no picture"
         if _one_colour(image[::8, ::8]):
             return "its pictures are blank"
-        look = image.shape, _one_colour(image[-max(1, image.shape[0] // 16) :])
+        end = image[-max(1, image.shape[0] // 16) :]
+        look = image.shape, bool(end[0, 0].min() < 255) and _one_colour(end)  # white is overexposed paper
         if look == self._known or (self._known is None and not look[1]):
             self._known, self._other, self._seen = look, None, 0
             return None
         self._seen = self._seen + 1 if look == self._other else 1
         self._other = look
-        if self._seen < _BELIEVED:
+        torn = self._known is not None and look[1]
+        if self._seen < (_BELIEVED_TORN if torn else _BELIEVED):
             return "its pictures are torn"
         self._known = look
         return None

@@ -18,7 +18,7 @@ from edgits.edge.view import Region, placed
 from edgits.errors import OutputError
 from edgits.images import Image
 
-_WAIT = 0.2  # seconds for a frame, after which the loop looks whether it shall end
+_WAIT = 0.1  # seconds for a frame, after which the loop looks whether it shall end
 
 
 @dataclass
