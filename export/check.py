@@ -1,5 +1,6 @@
 """Compares a converted model with its Keras original on real images. Converts and writes nothing."""
 
+import importlib.util
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,15 @@ import numpy.typing as npt
 from edgits.card import NONE_LABEL, ModelCard
 from edgits.edge.runtimes import Floats, Runtime, open_model, runtimes_for
 from edgits.errors import CheckError, MissingExtraError
+from edgits.export.environments import run_bare
 from edgits.export.probe import run_apart
 from edgits.export.recipes import Limits, Recipe
 from edgits.stats import softmax
 
 # These crash in a process that has TensorFlow loaded.
 _APART = frozenset({"tflite-runtime"})
+MICRO = "tflite-micro"
+_MICRO_IMAGES = 200  # it takes 8 ms for one, of which the others take some hundred microseconds
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,12 @@ class Reference:
     def accuracy(self) -> float:
         """Share of images that Keras reads right."""
         return float(np.mean(self.answers.digits == self.labels))
+
+    def first(self, count: int) -> "Reference":
+        """Returns the first `count` images and answers."""
+        answers = self.answers
+        some = Answers(answers.probabilities[:count], answers.digits[:count], answers.rejected[:count])
+        return Reference(self.images[:count], self.labels[:count], some, self.name)
 
 
 @dataclass(frozen=True)
@@ -143,21 +153,30 @@ def check_file(path: Path, recipe: Recipe, card: ModelCard, reference: Reference
         ModelError: A runtime refuses the file.
     """
     checks, left_out = [], []
-    # One image, a few, then the rest: an open batch must survive the changes.
-    batches = np.split(reference.images, [1, min(8, len(reference.images))])
-    for name in runtimes_for(path):
+    for name in runtimes_of(path, recipe):
+        asked = reference.first(_MICRO_IMAGES) if name == MICRO else reference
+        # One image, a few, then the rest: an open batch must survive the changes.
+        batches = np.split(asked.images, [1, min(8, len(asked.images))])
         try:
             version, parts = _answers(path, name, batches)
         except MissingExtraError as error:
             left_out.append(f"{name}: {error}")
             continue
-        checks.append(compare(name, version, np.concatenate(parts), recipe, card, reference))
+        checks.append(compare(name, version, np.concatenate(parts), recipe, card, asked))
     if not checks:
         raise CheckError(f"{recipe.name}: no runtime can check it ({'; '.join(left_out) or 'none is installed'})")
     return checks, left_out
 
 
+def runtimes_of(path: Path, recipe: Recipe) -> list[str]:
+    """Names the installed runtimes that must run a recipe's file."""
+    micro = recipe.micro and importlib.util.find_spec("tflite_micro") is not None
+    return [*runtimes_for(path), *([MICRO] if micro else [])]
+
+
 def _answers(path: Path, name: str, batches: list[Floats]) -> tuple[str, list[Floats]]:
+    if name == MICRO:
+        return run_bare(path, name, batches)
     if name in _APART:
         return run_apart(path, name, batches)
     loaded = open_model(path, runtime=name)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from edgits.export.exporter import Export
+    from edgits.export.layers import Layer
     from edgits.export.verify import Verdict
 
 _PIPE_WIDTH = 100  # where there is no terminal to ask
@@ -43,15 +44,40 @@ _FORMATS = "\n".join(
     metavar="DATA",
     help="Images to calibrate and check with, as `edgits train` reads them.  [default: the run's own]",
 )
-def export(run: Path, formats: tuple[str, ...], out: Path | None, data: str | None) -> None:
-    """Writes the model of RUN for the boards: TFLite and ONNX, float and quantized.
+@click.option(
+    "--input-range",
+    type=(float, float),
+    default=(0.0, 1.0),
+    show_default=True,
+    metavar="LOW HIGH",
+    help="What a model without a card takes black and white as; the exported files take 0 and 1.",
+)
+@click.option(
+    "--normalization",
+    type=click.Choice(["ink", "resize"]),
+    help="How images become the input of a model without a card: the digit found and centred, or only "
+    "resized.  [default: ink for square grey ones of 10 or 11 classes]",
+)
+def export(
+    run: Path,
+    formats: tuple[str, ...],
+    out: Path | None,
+    data: str | None,
+    input_range: tuple[float, float],
+    normalization: str | None,
+) -> None:
+    """Writes the model of RUN for the boards: TFLite, ONNX and C, float and quantized.
 
-    RUN is a run folder of `edgits train`, or a .keras file. Every file gets its card
-    (FILE.card.json), runs on every runtime installed, and must answer as Keras does on
-    real images; a file that doesn't is an error and isn't kept. The figures are in checks.json.
+    RUN is a run folder of `edgits train`, or a .keras file or SavedModel folder of anybody's
+    that takes one image, grey or colour. Every file gets its card (FILE.card.json), runs on
+    every runtime installed, and must answer as Keras does on real images; a file that doesn't
+    is an error and isn't kept. The figures are in checks.json.
     """
+    if input_range[0] >= input_range[1]:
+        raise click.BadParameter(f"LOW must be below HIGH, found {input_range[0]:g} and {input_range[1]:g}")
     recipes = select(formats)
-    folder = out or (run if run.is_dir() else run.parent) / "export"
+    own_folder = run.is_dir() and not (run / "saved_model.pb").exists()
+    folder = out or (run if own_folder else run.parent) / "export"
     _check_writable(folder)
     from rich.console import Console
 
@@ -62,7 +88,7 @@ def export(run: Path, formats: tuple[str, ...], out: Path | None, data: str | No
     exports: list[Export] = []
     with _progress_console() as console, console.status("loading the Keras model") as status:
         exporter.require_converters(recipes)
-        source = load_source(run, data=data)
+        source = load_source(run, data=data, input_range=input_range, normalization=normalization)
         try:
             exporter.export(
                 source,
@@ -92,21 +118,34 @@ def export(run: Path, formats: tuple[str, ...], out: Path | None, data: str | No
     metavar="DATA",
     help="Labelled images to compare on, as `edgits train` reads them.  [default: the run's own, else mnist5k]",
 )
+@click.option("--layers", is_flag=True, help="Measure layer by layer where it loses how much.")
+@click.option(
+    "--oldest", is_flag=True, help="Look for the oldest runtime that really answers right; fetches old ones from PyPI."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Write verify.json there, and flips.png with the images that are read differently.",
+    help="Write verify.json there, flips.png with the images that are read differently, and layers.png with --layers.",
 )
-def verify(artifact: str, against: str | None, data: str | None, as_json: bool, out: Path | None) -> None:
+def verify(
+    artifact: str,
+    against: str | None,
+    data: str | None,
+    layers: bool,
+    oldest: bool,
+    as_json: bool,
+    out: Path | None,
+) -> None:
     """Proves that the model file ARTIFACT answers as its original does, or names what is wrong with it.
 
-    ARTIFACT is a .tflite, .onnx or .keras file, or the name of a shipped model. It runs on every runtime
-    installed, each in a process of its own. Exit code 0: verified; 1: a fault was found. Faults that are
-    found and named: a file that isn't its card's, is cut short, or has no weights; NaN; the same answer to
-    every image; swapped polarity; inputs or calibration of another range; chance level; a batch that can't
-    change; more flips, or larger differences, than its format may have.
+    ARTIFACT is a .tflite, .onnx or .keras file, edgits' or somebody else's, or the name of a shipped model.
+    It runs on every runtime installed, each in a process of its own. Exit code 0: verified; 1: a fault was
+    found. Faults that are found and named: a file that isn't its card's, is damaged or cut short, or has no
+    weights; an operation too new for a runtime; a crash, a hang; NaN; the same answer to every image;
+    swapped polarity; inputs or calibration of another range; chance level; a batch that can't change; more
+    flips, or larger differences, than its format may have.
     """
     if out is not None:
         _check_writable(out)
@@ -116,7 +155,7 @@ def verify(artifact: str, against: str | None, data: str | None, as_json: bool, 
     from edgits.export.verify import write
 
     with _progress_console() as progress, progress.status("starting") as status:
-        verdict = prove(artifact, against=against, data=data, on_step=status.update)
+        verdict = prove(artifact, against=against, data=data, oldest=oldest, layers=layers, on_step=status.update)
     written = write(verdict, out) if out is not None else []
     if as_json:
         click.echo(json.dumps(verdict.to_json()))
@@ -190,12 +229,37 @@ def _print_verdict(console: "Console", verdict: "Verdict") -> None:
     if verdict.structure:
         used = ", ".join(f"{op.name} v{op.version} ×{op.count}" for op in verdict.structure.operations)
         console.print(f"operations: {used}", style="dim")
+    if verdict.layers:
+        console.print(layer_table(verdict.layers))
+    for attempt in verdict.oldest:
+        runtime = f"{attempt.runtime} {attempt.version}"
+        if not attempt.problem:
+            console.print(f"oldest runtime that answers right: [bold]{runtime}[/bold], {attempt.flips} flips")
+        else:
+            said = "wasn't tried" if not attempt.tried else "doesn't do"
+            console.print(f"{runtime} {said}: {attempt.problem}", style="yellow", markup=False)
     for note in verdict.left_out:
         console.print(f"not verified on {note}", style="yellow", markup=False)
     for fault in verdict.faults:
         console.print(f"[red]✗ {fault.name}:[/red] {escape(f'{fault.meaning}; {fault.advice}')}")
     if not verdict.faults:
         console.print(f"[green]✓ verified[/green] within the limits of {verdict.limits}")
+
+
+def layer_table(layers: Sequence["Layer"]) -> "Table":
+    """Makes the table of layers; errors in percent of the float values."""
+    from rich import box
+    from rich.table import Table
+
+    result = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for head in ("", "layer", "error %", "added", "its weights' %"):
+        result.add_column(head, justify="left" if head == "layer" else "right", no_wrap=True)
+    worst = max(layers, key=lambda layer: layer.added)
+    for place, layer in enumerate(layers, 1):
+        weights = "–" if layer.weight_error is None else f"{100 * layer.weight_error:.3g}"
+        figures = (f"{100 * layer.error:.3g}", f"{100 * layer.added:+.2g}", weights)
+        result.add_row(str(place), layer.operation, *figures, style="red" if layer is worst else None)
+    return result
 
 
 def verdict_table(verdict: "Verdict") -> "Table":

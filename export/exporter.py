@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from edgits import files
-from edgits.card import card_path, load_card
+from edgits.card import ModelCard, card_path, load_card
 from edgits.edge.runtimes import Floats, Runtime, open_model
 from edgits.errors import CheckError, EdgitsError, ModelError, OutputError, require
-from edgits.export import onnx, tflite
+from edgits.export import carray, int4, onnx, tflite
 from edgits.export.bias import convert_corrected
 from edgits.export.check import Check, Reference, check_file, make_reference
 from edgits.export.metadata import embed_card
 from edgits.export.quiet import quiet
-from edgits.export.recipes import OnnxOptions, Recipe
+from edgits.export.recipes import Int4Options, OnnxOptions, Recipe
 from edgits.export.source import Source
+from edgits.export.structure import read_structure
 
 CHECKS = "checks.json"
 
@@ -70,6 +71,8 @@ def require_converters(recipes: Sequence[Recipe]) -> None:
         if any(isinstance(recipe.options, OnnxOptions) for recipe in recipes):
             for module in ("onnx", "onnxruntime", "tf2onnx"):
                 require(module, extra="onnx")
+        if any(isinstance(recipe.options, Int4Options) for recipe in recipes):
+            require("litert_quantizer", extra="int4")
 
 
 def export(
@@ -99,10 +102,10 @@ def export(
     files.make_folder(out)
     for recipe in recipes:
         _remove(out / recipe.file_name(source.card.name))
-    normalize = source.card.normalization.batch
+    inputs = source.feed.batch(source.test.images)
     with quiet():
-        reference = make_reference(source.runtime, source.card, normalize(source.test.images), source.test.labels)
-    calibration = normalize(source.calibration.images)
+        reference = make_reference(source.runtime, source.card, inputs, source.test.labels)
+    calibration = source.feed.batch(source.calibration.images)
     exports = []
     for recipe in recipes:
         if on_start:
@@ -127,26 +130,35 @@ def _export_one(source: Source, recipe: Recipe, out: Path, calibration: Floats, 
     with tempfile.TemporaryDirectory(prefix=".export-", dir=out) as folder, quiet():
         made = Path(folder) / path.name
         try:
-            _convert(source, recipe, calibration, made)
-            checks, left_out = check_file(made, recipe, source.card, reference)
+            model, card = _convert(source, recipe, calibration, made)
+            checks, left_out = check_file(model, recipe, source.card, reference)
             problem = next((check.problem for check in checks if check.problem), "")
         except (CheckError, ModelError) as error:
             problem = str(error) if str(error).startswith(recipe.name) else f"{recipe.name}: {error}"
         if not problem:
+            if made.suffix == ".cc":
+                _write_array(model, made, card)
+            card.save(made)
             size = made.stat().st_size
             _place(made, path)
     return Export(recipe, path, size, time.perf_counter() - start, tuple(checks), tuple(left_out), problem)
 
 
-def _convert(source: Source, recipe: Recipe, calibration: Floats, path: Path) -> None:
-    """Writes the file with the card inside, and the card beside it."""
+def _convert(source: Source, recipe: Recipe, calibration: Floats, path: Path) -> tuple[Path, ModelCard]:
+    """Writes the file with the card inside, and returns it and the card.
+
+    What becomes a C array is a `.tflite` file first, and without a card inside: a board has no room for it.
+    """
+    model = path.with_suffix(".tflite") if path.suffix == ".cc" else path
 
     def convert() -> Runtime:
         if isinstance(recipe.options, OnnxOptions):
-            onnx.convert(source.runtime.model, recipe.options, calibration, path)
+            onnx.convert(source.runtime.model, recipe.options, calibration, model)
+        elif isinstance(recipe.options, Int4Options):
+            int4.convert(source.runtime.model, calibration, model)
         else:
-            tflite.convert(source.runtime.model, recipe.options, calibration, path)
-        return open_model(path)
+            tflite.convert(source.runtime.model, recipe.options, calibration, model)
+        return open_model(model)
 
     training = dict(source.card.training)
     try:
@@ -160,7 +172,7 @@ def _convert(source: Source, recipe: Recipe, calibration: Floats, path: Path) ->
     except Exception as error:  # the converters' exceptions share no base but Exception
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"{recipe.name}: the converter failed: {type(error).__name__}: {reason}") from error
-    made = open_model(path)
+    made = open_model(model)
     accuracy = source.card.accuracy and source.card.accuracy | {"of": "keras"}  # this file's own is in checks.json
     card = replace(
         source.card,
@@ -170,22 +182,38 @@ def _convert(source: Source, recipe: Recipe, calibration: Floats, path: Path) ->
         training=training,
         accuracy=accuracy,
     )
-    embed_card(path, card)
-    card.save(path)
+    if model == path:
+        embed_card(path, card)
+    return model, card
+
+
+def _write_array(model: Path, path: Path, card: ModelCard) -> None:
+    """Writes the C array of a checked model, and makes sure that it holds the same bytes."""
+    structure = read_structure(model)
+    assert structure is not None
+    carray.write(model.read_bytes(), path, card, structure)
+    if carray.read(path) != model.read_bytes():
+        raise AssertionError(f"the array in '{path}' isn't the model's")
 
 
 def _place(made: Path, path: Path) -> None:
-    """Moves a checked file and its card to their names, the card first.
+    """Moves a checked file and what belongs to it to their names, the card first.
 
     If that is interrupted, a card without a model is left, never a model without its card.
     """
     load_card(made)
     card_path(made).replace(card_path(path))
-    made.replace(path)
+    for old, new in zip(_files(made), _files(path), strict=True):
+        old.replace(new)
+
+
+def _files(path: Path) -> list[Path]:
+    """Names a format's files but for its card, the model itself last."""
+    return [*(carray.written_with(path) if path.suffix == ".cc" else []), path]
 
 
 def _remove(path: Path) -> None:
-    for old in (path, card_path(path)):
+    for old in (*_files(path), card_path(path)):
         try:
             old.unlink(missing_ok=True)
         except OSError as error:

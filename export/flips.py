@@ -19,7 +19,7 @@ class Flip:
 
     Attributes:
         index: Its place in the data.
-        image: uint8 (H, W), raw.
+        image: uint8 (H, W), or (H, W, 3) red-green-blue, raw.
         label: What it shows.
         expected: What the reference reads.
         found: What the file reads.
@@ -51,7 +51,7 @@ def draw(flips: Sequence[Flip]) -> Image:
     for place, flip in enumerate(shown):
         top, left = _MARGIN + place // _COLUMNS * height, _MARGIN + place % _COLUMNS * width
         tile = cv2.resize(flip.image, (_TILE, _TILE), interpolation=cv2.INTER_NEAREST)
-        sheet[top : top + _TILE, left : left + _TILE] = tile[:, :, None]
+        sheet[top : top + _TILE, left : left + _TILE] = tile[:, :, None] if tile.ndim == 2 else tile[:, :, ::-1]
         _write(sheet, f"#{flip.index}", left, top + _TILE + 11, _INK, 0.34)
         for text, shift, value in ((str(flip.expected), 0, flip.expected), (str(flip.found), 38, flip.found)):
             _write(sheet, text, left + 18 + shift, top + _TILE + 26, _GOOD if value == flip.label else _BAD, 0.5)

@@ -1,22 +1,28 @@
 """Puts a model's card inside its file, so that a file without its sidecar still says what it is.
 
-The card inside lacks the file's SHA-256, which can't be in the file it is taken of. Reading needs
-TensorFlow or onnx: it is for people and tools, the recognizer reads the sidecar.
+A `.tflite` file gets TensorFlow Lite's standard metadata too, which other tools read, a `.onnx` file plain
+properties. The card inside lacks the file's SHA-256, which can't be in the file it is taken of; a seal takes
+its place. Reading is for people and tools, the recognizer reads the sidecar.
 """
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
 from edgits.card import ModelCard
 from edgits.errors import require
+from edgits.export.seal import BLANK, seal
+from edgits.export.standard_metadata import LABELS_FILE, NAME, standard_metadata
+from edgits.export.structure import tflite_schema
 
-CARD_KEY = "edgits.card"
+CARD_KEY, SEAL_KEY = "edgits.card", "edgits.seal"
 _TFLITE_ALIGNMENT = 16  # of constant data, from TensorFlow Lite's schema.fbs (force_align)
+_DATE = (1980, 1, 1, 0, 0, 0)  # the first that zip can say: files of the same content are the same
 
 
 def embed_card(path: Path, card: ModelCard) -> None:
-    """Writes the card into a `.tflite` or `.onnx` file.
+    """Writes the card into a `.tflite` or `.onnx` file, and seals the file.
 
     Args:
         path: The file, changed in place.
@@ -24,6 +30,7 @@ def embed_card(path: Path, card: ModelCard) -> None:
     """
     text = json.dumps({**card.to_json(), "sha256": ""})
     (_embed_onnx if path.suffix == ".onnx" else _embed_tflite)(path, text, card)
+    seal(path)
 
 
 def read_embedded_card(path: Path) -> ModelCard | None:
@@ -35,10 +42,13 @@ def read_embedded_card(path: Path) -> ModelCard | None:
 def _embed_onnx(path: Path, text: str, card: ModelCard) -> None:
     onnx = require("onnx", extra="onnx")
     proto = onnx.load(path)
+    proto.doc_string = _about(card)
     values = {
         CARD_KEY: text,
+        SEAL_KEY: BLANK,
         "labels": "\n".join(card.labels),
         "normalization": json.dumps(card.normalization.to_json()),
+        "description": _about(card),
     }
     onnx.helper.set_model_props(proto, values)
     onnx.save(proto, path)
@@ -50,19 +60,28 @@ def _onnx_text(path: Path) -> str | None:
 
 
 def _embed_tflite(path: Path, text: str, card: ModelCard) -> None:
-    schema = require("tensorflow.lite.python.schema_py_generated", extra="train")
+    schema = tflite_schema()
     flatbuffers = require("flatbuffers", extra="train")
     model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
-    model.description = f"edgits {card.name}: {card.format}".encode()
-    entry = schema.MetadataT()
-    entry.name, entry.buffer = CARD_KEY.encode(), len(model.buffers)
-    model.metadata = [*(model.metadata or []), entry]
+    model.description = _about(card).encode()
     contents = [buffer.data for buffer in model.buffers]
-    contents.append(text.encode())
+    added = {CARD_KEY.encode(): text.encode(), SEAL_KEY.encode(): BLANK.encode(), NAME: standard_metadata(card)}
+    for name, data in added.items():
+        entry = schema.MetadataT()
+        entry.name, entry.buffer = name, len(contents)
+        model.metadata = [*(model.metadata or []), entry]
+        contents.append(data)
     model.buffers = [_AlignedBuffer(schema, data) for data in contents]
     builder = flatbuffers.Builder(path.stat().st_size + len(text))
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     path.write_bytes(bytes(builder.Output()))
+    # The standard has files that the metadata names in a zip archive behind the model.
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(zipfile.ZipInfo(LABELS_FILE, _DATE), "\n".join(card.labels) + "\n")
+
+
+def _about(card: ModelCard) -> str:
+    return f"edgits {card.name}: {card.format}"
 
 
 class _AlignedBuffer:
@@ -84,7 +103,7 @@ class _AlignedBuffer:
 
 
 def _tflite_text(path: Path) -> str | None:
-    schema = require("tensorflow.lite.python.schema_py_generated", extra="train")
+    schema = tflite_schema()
     model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
     for entry in model.metadata or []:
         if entry.name == CARD_KEY.encode():

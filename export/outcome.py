@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from edgits.card import ModelCard
-from edgits.dataset import Dataset
 from edgits.edge.runtimes import Floats
 from edgits.export.check import Check, Reference, read_digits, read_scores
+from edgits.export.feed import Samples
 from edgits.export.flips import Flip
 from edgits.stats import mcnemar
 
@@ -44,7 +44,7 @@ class Outcome:
         return self.check.to_json() | finite | {"flipped": flipped}
 
 
-def measure(check: Check, scores: Floats, card: ModelCard, reference: Reference, data: Dataset) -> Outcome:
+def measure(check: Check, scores: Floats, card: ModelCard, reference: Reference, data: Samples) -> Outcome:
     """Measures a file's answers.
 
     Args:

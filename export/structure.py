@@ -66,7 +66,7 @@ def read_structure(path: Path) -> Structure | None:
     if path.suffix == ".onnx":
         require("onnx", extra="onnx")
     else:
-        _schema()
+        tflite_schema()
     try:
         return readers[path.suffix](path)
     except Exception:  # a damaged file fails anywhere in generated code: struct, index, memory, decoding
@@ -74,13 +74,11 @@ def read_structure(path: Path) -> Structure | None:
 
 
 def _read_tflite(path: Path) -> Structure:
-    schema = _schema()
+    schema = tflite_schema()
     model = schema.Model.GetRootAs(path.read_bytes())
     graph = model.Subgraphs(0)
-    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
-    codes = [model.OperatorCodes(i) for i in range(model.OperatorCodesLength())]
-    # Codes from 127 on don't fit into the field of old files.
-    kinds = [(names[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())], code.Version()) for code in codes]
+    versions = [model.OperatorCodes(i).Version() for i in range(model.OperatorCodesLength())]
+    kinds = list(zip(builtin_names(model), versions, strict=True))
     used = Counter(kinds[graph.Operators(i).OpcodeIndex()] for i in range(graph.OperatorsLength()))
     described = {model.Metadata(i).Buffer() for i in range(model.MetadataLength())}
     sizes = [0 if i in described else model.Buffers(i).DataLength() for i in range(model.BuffersLength())]
@@ -95,7 +93,16 @@ def _read_tflite(path: Path) -> Structure:
     )
 
 
-def _schema() -> Any:
+def builtin_names(model: Any) -> list[str]:
+    """Returns the names of a TFLite model's operator codes, such as ``"CONV_2D"``."""
+    names = {value: name for name, value in vars(tflite_schema().BuiltinOperator).items() if isinstance(value, int)}
+    codes = [model.OperatorCodes(i) for i in range(model.OperatorCodesLength())]
+    # Codes from 127 on don't fit into the field of old files.
+    return [names[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())] for code in codes]
+
+
+def tflite_schema() -> Any:
+    """Returns the module that TensorFlow Lite's schema was compiled to, from the lightest package that has it."""
     try:
         return importlib.import_module("ai_edge_litert.schema_py_generated")
     except ImportError:

@@ -1,43 +1,47 @@
 """Proves a model file against its reference, on every runtime installed, each in a process of its own.
 
 It believes nothing but answers to real images. Whether those images are like a camera's it can't tell;
-nor, where a file has no card, whether a few weights of 8 bits were damaged: with 20 flipped bits such a
-file stays within the limits that its format needs.
+nor, where a file has neither card nor seal, whether a few weights of 8 bits were damaged: with 20 flipped bits
+such a file stays within the limits that its format needs.
 """
 
+import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 
 from edgits import files
 from edgits.card import ModelCard, load_card
-from edgits.dataset import Dataset
-from edgits.edge.recognizer import describe, find_model
-from edgits.edge.runtimes import Floats, KerasRuntime, model_kind, open_model, runtimes_for
+from edgits.edge.recognizer import find_model
+from edgits.edge.runtimes import model_kind
 from edgits.errors import CheckError, MissingExtraError, ModelError
-from edgits.export.check import Reference, compare, read_digits, read_scores
-from edgits.export.faults import Evidence, Fault, answer_faults, structural_faults
+from edgits.export.check import MICRO, runtimes_of
+from edgits.export.environments import run_bare
+from edgits.export.faults import Fault, answer_faults, structural_faults
+from edgits.export.feed import load_samples
 from edgits.export.flips import draw
-from edgits.export.metadata import read_embedded_card
-from edgits.export.outcome import Outcome, measure
+from edgits.export.layer_plot import plot_layers
+from edgits.export.layers import Layer, compare_layers
+from edgits.export.metadata import CARD_KEY
+from edgits.export.oldest import Attempt, find_oldest
+from edgits.export.outcome import Outcome
 from edgits.export.probe import run_apart
-from edgits.export.quiet import quiet
 from edgits.export.recipes import RECIPES, Recipe, TFLiteOptions
+from edgits.export.seal import check_seal
 from edgits.export.source import MODEL, pick
 from edgits.export.structure import Structure, read_structure
-from edgits.train.data import load_dataset
+from edgits.export.trial import Trial, embedded_card, make_trial
 
-REPORT, PICTURE = "verify.json", "flips.png"
-_PROBED = 300
-_INPUTS: dict[str, Callable[[Floats], Floats]] = {
-    "inverted": lambda images: 1 - images,
-    "times 255": lambda images: images * 255,
-    "divided by 255": lambda images: images * np.float32(1 / 255),
-}
+REPORT, PICTURE, PLOT = "verify.json", "flips.png", "layers.png"
+_LAYER_IMAGES = 64
+# What runtimes say of an operation or a format that is newer than they are.
+_UNSUPPORTED = re.compile(
+    r"Didn't find op|[Oo]pset \d+ is under development|Unsupported model IR version|Unresolved custom op"
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class Verdict:
         outcomes: One for each runtime that answered.
         faults: What is wrong; empty where the file is verified.
         left_out: Installed runtimes that couldn't be asked, and why.
+        oldest: What older runtimes made of it, the oldest first, where that was asked for.
+        layers: Where it lost how much, where that was asked for.
     """
 
     artifact: Path
@@ -65,6 +71,8 @@ class Verdict:
     outcomes: tuple[Outcome, ...]
     faults: tuple[Fault, ...]
     left_out: tuple[str, ...]
+    oldest: tuple[Attempt, ...] = ()
+    layers: tuple[Layer, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Returns the verdict as JSON values."""
@@ -79,16 +87,9 @@ class Verdict:
             "structure": self.structure and asdict(self.structure),
             "runtimes": [outcome.to_json() for outcome in self.outcomes],
             "left_out": list(self.left_out),
+            "oldest": [asdict(attempt) for attempt in self.oldest],
+            "layers": [asdict(layer) for layer in self.layers],
         }
-
-
-@dataclass(frozen=True)
-class _Trial:
-    """What the file must do: the images, and how the reference reads them."""
-
-    data: Dataset
-    card: ModelCard
-    reference: Reference
 
 
 def verify(
@@ -96,6 +97,8 @@ def verify(
     *,
     against: str | None = None,
     data: str | None = None,
+    oldest: bool = False,
+    layers: bool = False,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Verdict:
     """Verifies a model file.
@@ -103,7 +106,9 @@ def verify(
     Args:
         artifact: The file, or the name of a shipped model.
         against: The reference, named likewise; by default the Keras model of the run folder that the file is in.
-        data: Images, as `load_dataset` reads them; by default the run's ``test.npz``, else ``"mnist5k"``.
+        data: Images, as `load_samples` reads them; by default the run's ``test.npz``, else ``"mnist5k"``.
+        oldest: Whether to look for the oldest runtime that answers right; needs a network.
+        layers: Whether to measure the error of every layer.
         on_step: Called with a few words at the beginning of every step.
 
     Returns:
@@ -116,23 +121,57 @@ def verify(
     """
     path = find_model(artifact)
     other = find_model(against) if against else _default_reference(path)
-    card, faults = _card_or_fault(path)
+    card, faults = _card_or_faults(path)
     if not faults:
         model_kind(path)
     source = data or next((str(place) for place in _beside(path, "test.npz")), "mnist5k")
-    images = load_dataset(source)
-    on_step(f"reading {len(images):,} images with {other.name}")
-    trial = _make_trial(other, images)
-    card = card or _embedded(path)
+    on_step(f"reading images with {other.name}")
+    trial = make_trial(other, lambda card: load_samples(source, card.labels, card.input.shape[2]), card)
     structure = read_structure(path)
     recipe = _recipe(card, structure, trial.card.parameters)
     fixed = isinstance(recipe.options, TFLiteOptions) and recipe.options.batch is not None
     faults += structural_faults(structure, parameters=trial.card.parameters, fixed_batch=fixed)
+    outcomes, left_out = _ask_all(path, recipe, card, trial, faults, on_step)
+    first = {fault.name: fault for fault in reversed(faults)}  # of a name, where runtimes have it in common
+    faults = [fault for fault in faults if first[fault.name] is fault]
+    measured: list[Layer] = []
+    if layers and outcomes:
+        on_step("measuring the error of every layer")
+        measured = compare_layers(path, other, trial.inputs(card)[pick(trial.data.labels, _LAYER_IMAGES)])
+    return Verdict(
+        path,
+        other,
+        source,
+        len(trial.data),
+        recipe.name,
+        structure,
+        tuple(outcomes),
+        tuple(faults),
+        tuple(left_out),
+        find_oldest(path, recipe, card, trial, on_step=on_step) if oldest and outcomes else (),
+        tuple(measured),
+    )
+
+
+def _ask_all(
+    path: Path,
+    recipe: Recipe,
+    card: ModelCard | None,
+    trial: Trial,
+    faults: list[Fault],
+    on_step: Callable[[str], None],
+) -> tuple[list[Outcome], list[str]]:
+    """Runs the file on every runtime; what is wrong is added to `faults`.
+
+    Returns:
+        One outcome for each runtime that answered, and why installed runtimes were left out.
+    """
     outcomes, left_out = [], []
-    for runtime in _runtimes(path, damaged=bool(faults)):
-        on_step(f"reading {len(images):,} images with {path.name} on {runtime}")
+    for runtime in _runtimes(path, recipe, damaged=bool(faults)):
+        on_step(f"reading {len(trial.data):,} images with {path.name} on {runtime}")
+        ask = run_bare if runtime == MICRO else run_apart
         try:
-            outcome, evidence = _examine(path, runtime, recipe, card, trial)
+            outcome, evidence = trial.examine(partial(ask, path, runtime), runtime, recipe, card)
             outcomes.append(outcome)
             faults += answer_faults(evidence, explained=any(fault.explains_answers for fault in faults))
         except MissingExtraError as error:
@@ -141,34 +180,27 @@ def verify(
             faults.append(_refused(path, runtime, error))
     if not outcomes and not faults:
         raise MissingExtraError(f"no runtime can run '{path}' ({'; '.join(left_out)}); install one")
-    first = {fault.name: fault for fault in reversed(faults)}  # of a name, where runtimes have it in common
-    faults = [fault for fault in faults if first[fault.name] is fault]
-    return Verdict(
-        path,
-        other,
-        source,
-        len(images),
-        recipe.name,
-        structure,
-        tuple(outcomes),
-        tuple(faults),
-        tuple(left_out),
-    )
+    return outcomes, left_out
 
 
 def write(verdict: Verdict, out: Path) -> list[Path]:
-    """Writes `verify.json`, and `flips.png` with the images that the worst runtime reads differently.
+    """Writes `verify.json`, `flips.png` with what the worst runtime reads differently, `layers.png` where measured.
 
     Returns:
-        The files written. A picture of an earlier verification doesn't stay where nothing flipped.
+        The files written. Pictures of an earlier verification don't stay.
     """
     files.write_json(out / REPORT, verdict.to_json())
+    written = [out / REPORT]
     flips = max((outcome.flips for outcome in verdict.outcomes), key=len, default=())
-    if not flips:
-        (out / PICTURE).unlink(missing_ok=True)
-        return [out / REPORT]
-    files.write_bytes(out / PICTURE, cv2.imencode(".png", draw(flips))[1].tobytes())
-    return [out / REPORT, out / PICTURE]
+    for name in (PICTURE, PLOT):
+        (out / name).unlink(missing_ok=True)
+    if flips:
+        files.write_bytes(out / PICTURE, cv2.imencode(".png", draw(flips))[1].tobytes())
+        written.append(out / PICTURE)
+    if verdict.layers:
+        plot_layers(verdict.layers, f"{verdict.artifact.name} against {verdict.reference.name}", out / PLOT)
+        written.append(out / PLOT)
+    return written
 
 
 def _beside(path: Path, name: str) -> list[Path]:
@@ -184,43 +216,23 @@ def _default_reference(path: Path) -> Path:
     raise ModelError(f"there is no Keras model beside '{path}' to compare it with; name one with --against")
 
 
-def _card_or_fault(path: Path) -> tuple[ModelCard | None, list[Fault]]:
+def _card_or_faults(path: Path) -> tuple[ModelCard | None, list[Fault]]:
+    """Reads the card beside the file or inside it, and finds out whether the file is what was once written."""
     try:
-        return load_card(path), []
+        card = load_card(path)
     except ModelError as error:
         meaning, _, advice = str(error).partition("; ")
-        return None, [Fault("wrong file or card", meaning, advice)]
-
-
-def _embedded(path: Path) -> ModelCard | None:
-    """Reads the card inside a file; None where there is none, or what there is can't be read."""
-    if path.suffix == ".keras":
-        return None
-    try:
-        with quiet():
-            return read_embedded_card(path)
-    except Exception:  # a damaged file fails anywhere in generated code
-        return None
-
-
-def _make_trial(path: Path, data: Dataset) -> _Trial:
-    """Runs the reference on the images."""
-    card = load_card(path) or _embedded(path)
-    if card is None:
-        with quiet():
-            runtime = open_model(path)
-            card = describe(path, runtime)
-            if isinstance(runtime, KerasRuntime):
-                card = replace(card, parameters=int(runtime.model.count_params()))
-    usable = runtimes_for(path)
-    if not usable:
-        raise MissingExtraError(f"no runtime for the reference '{path}' is installed: pip install 'edgits[train]'")
-    images = card.normalization.batch(data.images)
-    scores = run_apart(path, usable[0], [images])[1][0]
-    if not np.isfinite(scores).all():
-        raise ModelError(f"the reference '{path}' itself answers NaN or infinity; name another with --against")
-    name = "Keras" if usable[0] == "keras" else path.name
-    return _Trial(data, card, Reference(images, data.labels, read_scores(scores, card), name))
+        return embedded_card(path), [Fault("wrong file or card", meaning, advice)]
+    if card is not None or path.suffix == ".keras":
+        return card, []
+    card, state = embedded_card(path), check_seal(path)
+    if state == "broken":
+        meaning = "its bytes aren't those that the seal inside was made of"
+        return card, [Fault("damaged", meaning, "copy it again, or export it again")]
+    if state == "none" and CARD_KEY.encode() in path.read_bytes():
+        meaning = "edgits wrote it, but its seal is missing"
+        return card, [Fault("damaged", meaning, "copy it again, or export it again; with its card beside it")]
+    return card, []
 
 
 def _recipe(card: ModelCard | None, structure: Structure | None, parameters: int) -> Recipe:
@@ -232,9 +244,9 @@ def _recipe(card: ModelCard | None, structure: Structure | None, parameters: int
     return RECIPES["tflite-float16" if structure.constants > 1.5 * parameters else "tflite-dynamic"]
 
 
-def _runtimes(path: Path, *, damaged: bool) -> list[str]:
+def _runtimes(path: Path, recipe: Recipe, *, damaged: bool) -> list[str]:
     try:
-        names = runtimes_for(path)
+        names = runtimes_of(path, recipe)
     except ModelError:
         if damaged:  # so badly that nothing can be run
             return []
@@ -246,33 +258,8 @@ def _runtimes(path: Path, *, damaged: bool) -> list[str]:
 
 def _refused(path: Path, runtime: str, error: Exception) -> Fault:
     meaning, _, advice = str(error).partition("; ")
+    if _UNSUPPORTED.search(meaning):
+        return Fault(
+            "unsupported operation", f"{runtime} is older than the file: {meaning}", "update it, or convert anew"
+        )
     return Fault(f"refused by {runtime}", meaning, advice or f"'{path.name}' is damaged: export or copy it again")
-
-
-def _examine(
-    path: Path, runtime: str, recipe: Recipe, card: ModelCard | None, trial: _Trial
-) -> tuple[Outcome, Evidence]:
-    """Runs the file on one runtime, as it should be and with inputs as other models want them."""
-    reference, labels = trial.reference, trial.data.labels
-    normalization = (card or trial.card).normalization
-    same = normalization == trial.card.normalization
-    inputs = reference.images if same else normalization.batch(trial.data.images)
-    chosen = pick(labels, _PROBED)
-    # One image, a few, then the rest: an open batch must survive the changes.
-    plain = [part for part in np.split(inputs, [1, min(8, len(inputs))]) if len(part)]
-    version, parts = run_apart(path, runtime, [*plain, *(change(inputs[chosen]) for change in _INPUTS.values())])
-    scores, expected = np.concatenate(parts[: len(plain)]), reference.answers.probabilities
-    if scores.shape != expected.shape:
-        raise ModelError(f"it answers {scores.shape}, the reference {expected.shape}; it is another model's file")
-    card = card or _like(trial.card, scores)
-    check = compare(runtime, version, scores, recipe, card, reference)
-    probes = zip(("as they are", *_INPUTS), (scores[chosen], *parts[len(plain) :]), strict=True)
-    probed = {name: float(np.mean(read_digits(answers, card) == labels[chosen])) for name, answers in probes}
-    outcome = measure(check, scores, card, reference, trial.data)
-    return outcome, Evidence(check, scores, read_digits(scores, card), labels, probed)
-
-
-def _like(card: ModelCard, scores: Floats) -> ModelCard:
-    """Makes a card for a file without one: the reference's, but for what its answers show to be otherwise."""
-    sums_to_one = bool(np.all(scores >= 0) and np.allclose(scores.sum(axis=1), 1, atol=0.05))
-    return replace(card, scores="probabilities" if sums_to_one else "logits")

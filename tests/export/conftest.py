@@ -22,11 +22,11 @@ NORMALIZATION = Normalization("resize")
 
 
 def write_run(folder: Path, model, images, labels) -> Path:
-    """Writes what export needs of a run folder: the first 200 images calibrate, the rest check."""
+    """Writes what export needs of a run folder: the first 100 images calibrate, those from 200 on check."""
     folder.mkdir(parents=True, exist_ok=True)
     with quiet():
         model.save(folder / "model.keras")
-    np.savez(folder / "calibration.npz", images=images[:200], labels=labels[:200])
+    np.savez(folder / "calibration.npz", images=images[:100], labels=labels[:100])
     np.savez(folder / "test.npz", images=images[200:], labels=labels[200:])
     card = ModelCard(
         name="tiny",
