@@ -1,10 +1,8 @@
 """Opening sources by their names: what they give, and the one line that a wrong one gets."""
 
-import http.server
 import logging
 import os
 import sys
-import threading
 import types
 from pathlib import Path
 from typing import ClassVar
@@ -16,7 +14,6 @@ import pytest
 from edgits.edge.camera import open_camera
 from edgits.edge.capture import Wish, open_device, picture
 from edgits.edge.frame import Frame, Truth
-from edgits.edge.grabber import Grabber
 from edgits.errors import CameraError
 from edgits.quiet import quiet
 
@@ -245,46 +242,6 @@ def _scene_failure(width: int, height: int) -> str:
     with pytest.raises(CameraError) as caught:
         open_camera("scene", width=width, height=height)
     return str(caught.value)
-
-
-class _Mjpeg(http.server.BaseHTTPRequestHandler):
-    """A network camera: pictures without end, until `stop` is set."""
-
-    stop = threading.Event()
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
-        self.end_headers()
-        level = 0
-        while not self.stop.wait(0.005):
-            level = (level + 1) % 200
-            jpeg = cv2.imencode(".jpg", view(level))[1].tobytes()
-            head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-            try:
-                self.wfile.write(head.encode() + jpeg + b"\r\n")
-            except OSError:
-                return
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-def test_a_network_camera_over_http():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Mjpeg)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        with open_camera(f"http://127.0.0.1:{server.server_port}/video", report=lambda line: None) as camera:
-            assert isinstance(camera, Grabber)
-            frames = [camera.read(20) for _ in range(3)]
-        assert all(frame.image.shape == (120, 160, 3) for frame in frames)
-        assert frames[0].index < frames[1].index < frames[2].index
-    finally:
-        _Mjpeg.stop.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @pytest.mark.parametrize(
