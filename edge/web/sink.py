@@ -1,6 +1,7 @@
 """The sink that feeds the web page, and its start: address, token, server."""
 
 import os
+import re
 import secrets
 import time
 
@@ -37,14 +38,15 @@ class WebPage:
         url: Where the page is, with its token.
 
     Raises:
-        OutputError: The address can't be had.
+        OutputError: The address can't be had, or the token that is given is weak.
     """
 
     def __init__(
         self, address: Address, *, steering: Steering, collection: Collection | None, metrics: Metrics
     ) -> None:
+        given = _given_token()
         sock = listen(address, option="--web")
-        token = None if is_loopback(sock) else _token()
+        token = None if is_loopback(sock) else given or secrets.token_urlsafe(16)
         self.url = f"{url_of(sock)}/" + (f"?token={token}" if token else "")
         self._feed = Feed()
         app = web.Application(client_max_size=MOST_BODY)
@@ -96,9 +98,9 @@ class MetricsPage:
         self._server.close()
 
 
-def _token() -> str:
-    token = os.environ.get(TOKEN) or secrets.token_urlsafe(16)
-    if len(token) < _LEAST_TOKEN or not token.isascii() or not all(c.isalnum() or c in "-_" for c in token):
+def _given_token() -> str | None:
+    token = os.environ.get(TOKEN)
+    if token and not re.fullmatch(rf"[A-Za-z0-9_-]{{{_LEAST_TOKEN},}}", token):
         raise OutputError(
             f"the token in {TOKEN} can't be used: give {_LEAST_TOKEN} or more letters, digits, - and _, or unset it"
         )

@@ -3,8 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 
 from aiohttp import web
@@ -33,7 +32,8 @@ class Streams:
 
     async def pictures(self, request: web.Request) -> web.StreamResponse:
         """The annotated pictures; who is slow misses some."""
-        async with self._stream(request, "multipart/x-mixed-replace; boundary=picture") as response:
+
+        async def flow(response: web.StreamResponse) -> None:
             self._feed.viewers += 1
             try:
                 await _send(response, _BOUNDARY)
@@ -45,11 +45,13 @@ class Streams:
                     await _send(response, head + picture.data + _BOUNDARY)
             finally:
                 self._feed.viewers -= 1
-        return response
+
+        return await self._stream(request, "multipart/x-mixed-replace; boundary=picture", flow)
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """The newest reading, the history and the state, each when it has changed."""
-        async with self._stream(request, "text/event-stream") as response:
+
+        async def flow(response: web.StreamResponse) -> None:
             sent: dict[str, str | None] = {}
             quiet = 0.0
             while not self._feed.closed:
@@ -62,10 +64,12 @@ class Streams:
                     await _send(response, lines.encode() or b":\n\n")
                     quiet, sent = 0.0, news
                 await asyncio.sleep(_READINGS)
-        return response
 
-    @asynccontextmanager
-    async def _stream(self, request: web.Request, kind: str) -> AsyncIterator[web.StreamResponse]:
+        return await self._stream(request, "text/event-stream", flow)
+
+    async def _stream(
+        self, request: web.Request, kind: str, flow: Callable[[web.StreamResponse], Awaitable[None]]
+    ) -> web.StreamResponse:
         """Opens a stream; at its end, or if the client leaves or reads nothing, the connection ends at once."""
         if self._open >= _MOST_STREAMS:
             raise web.HTTPServiceUnavailable(text="too many others are watching\n")
@@ -77,13 +81,14 @@ class Streams:
                 transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
                 transport.set_write_buffer_limits(high=0)
             await response.prepare(request)
-            yield response
+            await flow(response)
         except (ConnectionError, TimeoutError):
             pass
         finally:
             self._open -= 1
             if transport is not None:
                 transport.abort()
+        return response
 
 
 async def _send(response: web.StreamResponse, data: bytes) -> None:

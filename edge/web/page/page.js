@@ -272,7 +272,7 @@ $("back").onclick = () => {
   $("marks").replaceChildren();
   ask(null);
   for (const id of ["still", "back"]) $(id).hidden = true;
-  showState(state);
+  if (state) showState(state);
 };
 
 function ask(text) {
