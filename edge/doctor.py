@@ -173,15 +173,25 @@ def _cameras() -> list[Finding]:
             fix = "sudo usermod -aG video $USER, then log in again"
             findings.append(Finding("cameras", device, "bad", f"{label}: permission denied", fix))
     if shutil.which("rpicam-hello") or shutil.which("libcamera-hello"):
-        there = importlib.util.find_spec("picamera2") is not None
-        fix = "" if there else "sudo apt install python3-picamera2; make the environment with --system-site-packages"
-        findings.append(Finding("cameras", "csi", "ok" if there else "note", f"picamera2 {_yes(there)}", fix))
+        findings.append(_csi())
     if not findings:
         found = "none; videos, images, streams and the scene work without one"
         findings.append(
             Finding("cameras", "camera", "note", found, "plug in a camera, or try: edgits live --source scene")
         )
     return findings
+
+
+def _csi() -> Finding:
+    """Imports picamera2: Debian's is compiled for Debian's NumPy, and fails beside a newer one."""
+    if importlib.util.find_spec("picamera2") is None:
+        fix = "sudo apt install python3-picamera2; make the environment with --system-site-packages"
+        return Finding("cameras", "csi", "note", "picamera2 isn't installed", fix)
+    done, said = _try("import picamera2")
+    if done:
+        return Finding("cameras", "csi", "ok", "picamera2 works")
+    fix = "pip install 'numpy<2'" if "numpy" in said else "sudo apt install --reinstall python3-picamera2"
+    return Finding("cameras", "csi", "bad", f"picamera2 can't be imported: {said}", fix)
 
 
 def _display() -> list[Finding]:
@@ -219,7 +229,3 @@ def _version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def _yes(there: bool) -> str:
-    return "is installed" if there else "isn't installed"

@@ -78,3 +78,24 @@ def test_a_probe_that_crashes_or_hangs_is_no_answer(monkeypatch):
     assert doctor._try("import os; os.abort()") == (False, "crashes with signal 6")
     monkeypatch.setattr(doctor, "_PROBE_SECONDS", 1)
     assert doctor._try("import time; time.sleep(60)")[1].startswith("hangs")
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "fix"),
+    [
+        ("", "ok", ""),
+        ("raise ValueError('numpy.dtype size changed, may indicate binary incompatibility')", "bad", "'numpy<2'"),
+        ("raise ImportError('libcamera.so.0.3: no such file')", "bad", "--reinstall python3-picamera2"),
+        (None, "note", "sudo apt install python3-picamera2"),
+    ],
+)
+def test_the_ribbon_camera_is_proven_by_importing_picamera2(monkeypatch, tmp_path, code, state, fix):
+    (tmp_path / "rpicam-hello").touch(mode=0o755)
+    if code is not None:
+        (tmp_path / "picamera2.py").write_text(code)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
+    csi = next(finding for finding in doctor._cameras() if finding.name == "csi")
+    assert csi.state == state
+    assert fix in csi.fix
