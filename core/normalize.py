@@ -174,7 +174,8 @@ def _is_dark_ink(gray: Image) -> bool:
     middle = float(np.sort(values)[len(values) // 2])
     spread = max(2 * float(np.sort(np.abs(values - middle))[len(values) // 2]), 12)
     residual = values - points @ (fit @ np.clip(values, middle - spread, middle + spread))
-    counts = np.bincount((residual + 256).astype(np.intp), minlength=512)
+    # beside a steep edge the plane may overshoot what a pixel can be
+    counts = np.bincount(np.clip(residual + 256, 0, 511).astype(np.intp), minlength=512)
     paper = int(np.convolve(counts, _PEAK, "same").argmax()) - 256
     ordered = np.sort(residual) - paper
     tail = len(ordered) // 50

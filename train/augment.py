@@ -12,12 +12,15 @@ from edgits.images import Image
 
 Floats = npt.NDArray[np.float32]
 
+# Of clean ink, so much stays clean and so much becomes a scan with defects; the rest goes onto paper.
+_PLAIN_SHARE, _SCAN_SHARE = 0.25, 0.25
+
 
 def augment(image: Image, rng: np.random.Generator, *, neighbour: Image | None = None) -> Image:
     """Varies one image.
 
-    Clean ink (white on pure black, as in MNIST) is redrawn on paper of its own, or kept as a
-    scan with small defects; a photo keeps its paper and is moved, relit and blurred.
+    Clean ink (white on pure black, as in MNIST) stays nearly as it is, or becomes a scan with
+    defects, or is redrawn on paper of its own; a photo keeps its paper and is moved, relit and blurred.
 
     Args:
         image: uint8 (H, W).
@@ -28,13 +31,16 @@ def augment(image: Image, rng: np.random.Generator, *, neighbour: Image | None =
         uint8 (H', W'), 24 to 110 pixels a side.
     """
     if not is_clean_ink(image):
-        return _camera(_bend(image, rng, max(image.shape) * rng.uniform(0.6, 1.1), cut=True), rng)
-    ink = _stroke(_bend(_padded(image), rng, _page_size(rng)), rng)
-    if rng.random() < 0.3:
+        return camera(bend(image, rng, max(image.shape) * rng.uniform(0.6, 1.1), cut=True), rng)
+    pick = rng.random()
+    if pick < _PLAIN_SHARE:
+        return bend(_padded(image), rng, max(image.shape), strength=rng.choice([0.0, 0.5, 0.8]))
+    ink = _stroke(bend(_padded(image), rng, _page_size(rng)), rng)
+    if pick < _PLAIN_SHARE + _SCAN_SHARE:
         return _scan(ink, rng)
     if neighbour is not None:
         ink = _beside(ink, neighbour, rng)
-    return _camera(_on_paper(ink, rng), rng)
+    return camera(on_paper(ink, rng), rng)
 
 
 def is_clean_ink(image: Image) -> bool:
@@ -52,25 +58,25 @@ def _padded(image: Image) -> Image:
     return np.pad(image, max(1, image.shape[0] // 5)) if touching else image
 
 
-def _bend(image: Image, rng: np.random.Generator, side: float, *, cut: bool = False) -> Image:
-    """Turns, shears, stretches, tilts and bends, all in one resampling.
+def bend(image: Image, rng: np.random.Generator, side: float, *, strength: float = 1.0, cut: bool = False) -> Image:
+    """Turns, shears, stretches, tilts and bends, all in one resampling; not at all with a strength of 0.
 
     The bending field is a coarse random grid, smoothly enlarged (Simard et al. 2003).
     """
     height, width = image.shape
     side = int(np.clip(side, 24, 100))
-    turn = np.clip(rng.normal(0, 0.13), -0.35, 0.35)
-    shear = np.clip(rng.normal(0, 0.15), -0.4, 0.4)
-    zoom = 1.0 if cut else rng.uniform(0.85, 1.15)
-    stretch = np.exp(rng.uniform(-0.22, 0.22))
+    turn = strength * np.clip(rng.normal(0, 0.13), -0.35, 0.35)
+    shear = strength * np.clip(rng.normal(0, 0.15), -0.4, 0.4)
+    zoom = 1.0 if cut else 1 + strength * rng.uniform(-0.15, 0.15)
+    stretch = np.exp(strength * rng.uniform(-0.22, 0.22))
     y, x = np.mgrid[0:side, 0:side].astype(np.float32) / side - 0.5
     u = x * np.cos(turn) - y * np.sin(turn) + shear * y
     v = x * np.sin(turn) + y * np.cos(turn)
-    depth = 1 + rng.uniform(-0.2, 0.2) * x + rng.uniform(-0.2, 0.2) * y
+    depth = 1 + strength * (rng.uniform(-0.2, 0.2) * x + rng.uniform(-0.2, 0.2) * y)
     u, v = u * stretch / zoom / depth, v / stretch / zoom / depth
-    field = rng.normal(0, 0.02 * rng.random(), (2, 5, 5)).astype(np.float32)
+    field = rng.normal(0, 0.02 * strength * rng.random(), (2, 5, 5)).astype(np.float32)
     du, dv = (cv2.resize(part, (side, side), interpolation=cv2.INTER_CUBIC) for part in field)
-    shift = rng.uniform(-0.04, 0.04, 2)
+    shift = strength * rng.uniform(-0.04, 0.04, 2)
     at_x = ((u + du + 0.5 + shift[0]) * width - 0.5).astype(np.float32)
     at_y = ((v + dv + 0.5 + shift[1]) * height - 0.5).astype(np.float32)
     border = cv2.BORDER_REPLICATE if cut else cv2.BORDER_CONSTANT
@@ -78,8 +84,11 @@ def _bend(image: Image, rng: np.random.Generator, side: float, *, cut: bool = Fa
 
 
 def _stroke(ink: Image, rng: np.random.Generator) -> Image:
-    """Writes with a thinner or a thicker pen."""
+    """Writes with a thinner or a thicker pen, or outlines."""
     pick = rng.random()
+    if pick < 0.05:  # only the outline of a broad one
+        kernel = np.ones((int(rng.integers(2, 4)),) * 2, np.uint8)
+        return np.asarray(cv2.morphologyEx(ink, cv2.MORPH_GRADIENT, kernel), np.uint8)
     if pick < 0.55:
         return ink
     reach = 1 + round(max(ink.shape) * rng.uniform(0.015, 0.05))
@@ -126,8 +135,13 @@ def _cloud(scan: Floats, rng: np.random.Generator) -> Floats:
 
 def _scratch(scan: Floats, rng: np.random.Generator) -> Floats:
     scratched = scan.copy()
-    points = rng.uniform(-2, 30, (rng.integers(2, 5), 2)).astype(np.int32)
-    cv2.polylines(scratched, [points], bool(rng.random() < 0.2), float(rng.uniform(90, 255)), 1, cv2.LINE_AA)
+    points = rng.uniform(-2, 30, (rng.integers(2, 9), 2))
+    if rng.random() < 0.5:  # along a line, up and down
+        points[:, 0] = np.sort(points[:, 0])
+        points[:, 1] = points[0, 1] + rng.uniform(-0.5, 0.5) * points[:, 0] + rng.normal(0, 2, len(points))
+        points = points if rng.random() < 0.7 else points[:, ::-1]
+    drawn = [np.asarray(points, np.int32)]
+    cv2.polylines(scratched, drawn, False, float(rng.uniform(90, 255)), int(rng.integers(1, 3)), cv2.LINE_AA)
     return scratched
 
 
@@ -147,6 +161,19 @@ def _band(scan: Floats, rng: np.random.Generator) -> Floats:
     return banded
 
 
+def _label(scan: Floats, rng: np.random.Generator) -> Floats:
+    """The digit on a dark label: what lies beside the label is bright."""
+    beside = scan.copy()
+    view = beside if rng.random() < 0.7 else beside.T
+    level = rng.uniform(140, 255)
+    sides = rng.integers(1, 4)  # 1 and 2: one side, 3: both
+    if sides & 1:
+        view[:, : rng.integers(3, 9)] = level
+    if sides & 2:
+        view[:, -int(rng.integers(3, 9)) :] = level
+    return beside
+
+
 def _faint(scan: Floats, rng: np.random.Generator) -> Floats:
     return np.asarray(scan * rng.uniform(0.15, 0.8) + rng.uniform(0, 120), np.float32)
 
@@ -156,7 +183,7 @@ def _coarse(scan: Floats, rng: np.random.Generator) -> Floats:
     return np.asarray(cv2.resize(cv2.resize(scan, (side, side), interpolation=cv2.INTER_AREA), (28, 28)), np.float32)
 
 
-_DEFECTS = (_grain, _flecks, _soft, _cloud, _scratch, _blots, _band, _faint, _coarse)
+_DEFECTS = (_grain, _flecks, _soft, _cloud, _scratch, _scratch, _blots, _band, _label, _label, _faint, _coarse)
 
 
 def _beside(ink: Image, neighbour: Image, rng: np.random.Generator) -> Image:
@@ -180,13 +207,17 @@ def _beside(ink: Image, neighbour: Image, rng: np.random.Generator) -> Image:
     return result
 
 
-def _on_paper(ink: Image, rng: np.random.Generator) -> Image:
+def on_paper(ink: Image, rng: np.random.Generator) -> Image:
     """Draws ink as a pen on paper, sometimes ruled or squared, sometimes chalk on a board."""
     height, width = ink.shape
     paper = np.full(ink.shape, rng.uniform(110, 250), np.float32)
     if rng.random() < 0.3:
         paper *= 1 + cv2.resize(rng.normal(0, 0.03, (12, 12)).astype(np.float32), (width, height))
     cover = np.minimum(ink.astype(np.float32) / 255 * rng.uniform(0.9, 1.3), 1)
+    if rng.random() < 0.15:  # a pen that skips, a pencil on rough paper
+        rough = rng.normal(0, 1, (int(rng.integers(8, 28)),) * 2).astype(np.float32)
+        gaps = cv2.resize(rough, (width, height), interpolation=cv2.INTER_CUBIC)
+        cover *= np.clip(1.2 - np.maximum(gaps, 0) * rng.uniform(0.2, 0.7), 0.15, 1)
     page = paper * (1 - cover * rng.uniform(0.28, 0.92))
     if rng.random() < 0.25:
         pitch = rng.uniform(0.5, 1.2) * height
@@ -201,7 +232,7 @@ def _on_paper(ink: Image, rng: np.random.Generator) -> Image:
     return np.clip(page, 0, 255).astype(np.uint8)
 
 
-def _camera(photo: Image, rng: np.random.Generator) -> Image:
+def camera(photo: Image, rng: np.random.Generator) -> Image:
     """Looks at a page through a camera: light from a side, a shadow's edge, blur, noise, JPEG."""
     height, width = photo.shape
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
@@ -226,59 +257,3 @@ def _camera(photo: Image, rng: np.random.Generator) -> Image:
         _, data = cv2.imencode(".jpg", result, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))])
         result = np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
     return result
-
-
-def no_digit(rng: np.random.Generator, parts: tuple[Image, Image, Image]) -> Image:
-    """Makes an image of something that is no digit.
-
-    Args:
-        rng: Source of all randomness.
-        parts: Three digits as clean ink, uint8 (H, W); their pieces make marks that are none.
-
-    Returns:
-        uint8 (H, W): two digits together, a piece of one, a scribble, letters, or bare paper.
-    """
-    side = 64
-    pick = rng.random()
-    ink = np.zeros((side, side), np.uint8)
-    if pick < 0.3:  # two or three digits in one crop: no single digit, to be split
-        count = int(rng.integers(2, 4))
-        for place, part in enumerate(parts[:count]):
-            rows, columns = np.nonzero(part > 60)
-            if len(rows):
-                part = part[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-            wide = max(4, round(side * 0.9 / count))
-            high = int(rng.uniform(0.8, 1.5) * wide)
-            drawn = cv2.resize(part, (wide, high), interpolation=cv2.INTER_AREA)
-            top, left = (side - high) // 2, round(side * 0.05) + place * (wide - int(rng.integers(0, 3)))
-            target = ink[max(top, 0) : top + high, left : left + wide]
-            target |= drawn[: target.shape[0], : target.shape[1]]
-    elif pick < 0.42:  # a scribble
-        points = np.cumsum(rng.normal(0, 12, (rng.integers(5, 16), 2)), axis=0) % (side - 8) + 4
-        cv2.polylines(
-            ink, [points.astype(np.int32)], bool(rng.random() < 0.3), 255, int(rng.integers(2, 5)), cv2.LINE_AA
-        )
-    elif pick < 0.65:  # letters that can't be taken for digits, and signs
-        font = int(rng.choice([0, 2, 3, 4, 6, 7]))
-        text = str(rng.choice(list("EFHKMNRVWXehkmnuvwx+=*%&@#~^<>")))
-        size, _ = cv2.getTextSize(text, font, 1.5, 3)
-        at = ((side - size[0]) // 2, (side + size[1]) // 2)
-        cv2.putText(ink, text, at, font, 1.5, 255, int(rng.integers(2, 6)), cv2.LINE_AA)
-    elif pick < 0.72:  # blots
-        for _ in range(rng.integers(1, 4)):
-            centre, axes = rng.integers(8, 56, 2), rng.integers(6, 24, 2)
-            cv2.ellipse(ink, centre.tolist(), axes.tolist(), float(rng.uniform(0, 180)), 0, 360, 255, -1, cv2.LINE_AA)
-    elif pick < 0.82:  # corners and crossings of printed lines
-        corner, thick = rng.integers(4, 60, 2), int(rng.integers(1, 6))
-        ends = ((corner[0], rng.choice([-4, 68])), (rng.choice([-4, 68]), corner[1]))
-        for end in ends:
-            cv2.line(ink, corner.tolist(), [int(value) for value in end], 255, thick, cv2.LINE_AA)
-        if rng.random() < 0.5:
-            cv2.line(ink, [int(corner[0]), -4], [int(corner[0]), 68], 255, thick, cv2.LINE_AA)
-            cv2.line(ink, [-4, int(corner[1])], [68, int(corner[1])], 255, thick, cv2.LINE_AA)
-    elif pick < 0.92:  # mesh, steps, texture
-        coarse = rng.normal(0, 1, (int(rng.integers(4, 16)),) * 2).astype(np.float32)
-        texture = cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC)
-        ink = ((texture > rng.uniform(0.3, 1.2)) * 255).astype(np.uint8)
-    # else: bare paper
-    return _camera(_on_paper(ink, rng), rng)

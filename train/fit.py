@@ -15,15 +15,19 @@ import numpy.typing as npt
 from edgits import __version__, files
 from edgits.card import NONE_LABEL, ModelCard, TensorSpec
 from edgits.dataset import Dataset
-from edgits.errors import require
+from edgits.errors import ModelError, require
 from edgits.stats import softmax, wilson
 from edgits.train import loop
 from edgits.train.calibrate import fit_temperature, reject_threshold
+from edgits.train.checkpoint import Checkpoint
 from edgits.train.data import check_trainable, stratified_split
 from edgits.train.loop import EpochRow
 from edgits.train.mixture import Mixture, Part
 from edgits.train.models import build, count_macs
 from edgits.train.recipes import Recipe
+from edgits.train.spread import Strategy, scope
+from edgits.train.teacher import Teacher, load_keras
+from edgits.train.variants import Variants, as_input
 
 CALIBRATION_IMAGES = 500
 TEST_IMAGES = 10_000
@@ -91,8 +95,14 @@ def fit_run(
     out: Path,
     *,
     seed: int = 1,
+    image_seed: int | None = None,
     test: Dataset | None = None,
     rejects: Sequence[npt.NDArray[np.uint8]] = (),
+    start: Path | None = None,
+    teacher: Path | None = None,
+    variants: Path | None = None,
+    resume: bool = False,
+    strategy: Strategy = "one",
     command: str = "",
     on_batch: Callable[[int, int, float], None] | None = None,
     on_epoch: Callable[[EpochRow], None] | None = None,
@@ -102,49 +112,146 @@ def fit_run(
     Args:
         parts: Digits and their weights.
         recipe: How to train.
-        out: The run folder; it is made once the training is done.
+        out: The run folder; until the training is done it holds a checkpoint alone.
         seed: The same seed gives the same model on the same machine.
+        image_seed: Seed of the split and of how images are varied; by default `seed`.
         test: Held-back data; by default a share of the first part.
         rejects: Sets of images that are no digits, uint8 (N, H, W) each.
+        start: A `.keras` file whose weights to begin with; by default fresh ones.
+        teacher: A `.keras` file whose answers to learn from beside the labels.
+        variants: Folder in which the varied images are kept for other trainings; by default they are
+            kept with the checkpoint.
+        resume: Whether to go on with the unfinished training in `out`, if there is one.
+        strategy: How the work is spread; see `edgits.train.spread`.
         command: The command line, for the configuration.
         on_batch: Called with the epoch from 1, its steps done, and the seconds left of the whole training.
         on_epoch: Called with each epoch's row.
 
     Raises:
         DataError: The data can't be trained on.
-        OutputError: The run folder can't be written.
+        ModelError: A model to start from or to learn from doesn't fit, or `out` holds another training.
+        OutputError: The run folder can't be written, or holds an unfinished training.
     """
     keras = require("keras", extra="train")
-    files.make_folder(out.parent)
-    split = split_parts(parts, test, recipe, seed)
-    keras.utils.set_random_seed(seed)
-    classes = split.test.class_names + ((NONE_LABEL,) if recipe.reject else ())
-    model = build(recipe.model, size=recipe.normalization.size, classes=len(classes))
+    image_seed = seed if image_seed is None else image_seed
+    split = split_parts(parts, test, recipe, image_seed)
     mixture = Mixture(
         split.train,
         recipe.normalization,
         augmented=recipe.augment,
-        seed=seed,
+        seed=image_seed,
         reject=recipe.reject,
         rejects=rejects,
     )
-    steps = -(-len(mixture.epoch(0)) // recipe.batch_size)
+    asked = _configuration(recipe, split, seed=seed, image_seed=image_seed, start=start, teacher=teacher)
+    checkpoint = Checkpoint(out)
+    checkpoint.begin(asked, resume=resume)
+    steps = -(-len(mixture) // recipe.batch_size)
+    classes = split.test.class_names + ((NONE_LABEL,) if recipe.reject else ())
+    rows: list[EpochRow] = []
+    with Variants(mixture, variants or checkpoint.folder / "variants", count=recipe.epochs) as images:
+        keras.utils.set_random_seed(seed)
+        with scope(strategy):
+            if checkpoint.exists():
+                model, rows = checkpoint.load(steps)
+            else:
+                model = _compiled(keras, recipe, len(classes), steps, start)
+        if not _finished(rows, recipe):
+            _fit(keras, model, images, recipe, split, rows, checkpoint, teacher, on_batch=on_batch, on_epoch=on_epoch)
+    if recipe.patience:
+        checkpoint.restore_best(model)
+    plain = build(recipe.model, size=recipe.normalization.size, classes=len(classes))
+    plain.set_weights(model.get_weights())  # in float32, without an optimizer
+    run = _write(plain, recipe, split, rows, out, asked | {"command": command, "strategy": strategy})
+    checkpoint.remove()
+    return run
+
+
+def _compiled(keras: Any, recipe: Recipe, classes: int, steps: int, start: Path | None) -> Any:
+    """Builds the model in the recipe's precision, with the weights to start from."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(recipe.precision)
+    try:
+        model = build(recipe.model, size=recipe.normalization.size, classes=classes)
+    finally:
+        keras.config.set_dtype_policy(before)
+    if start:
+        begun = load_keras(start)
+        if [weight.shape for weight in begun.weights] != [weight.shape for weight in model.weights]:
+            raise ModelError(
+                f"'{start}' has {begun.count_params():,} parameters in other shapes than the recipe's model "
+                f"'{recipe.model}' ({model.count_params():,}); give a model of that tier with the same outputs"
+            )
+        model.set_weights(begun.get_weights())
     model.compile(
         optimizer=keras.optimizers.Adam(loop.schedule(keras, recipe, steps)),
-        loss=loop.loss(keras, len(classes), recipe.label_smoothing),
-        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
     )
-    watched = recipe.normalization.batch(split.watched.images), split.watched.labels
-    recorder = loop.recorder(keras, recipe.epochs, steps, on_batch, on_epoch)
+    return model
+
+
+def _fit(
+    keras: Any,
+    model: Any,
+    images: Variants,
+    recipe: Recipe,
+    split: Split,
+    rows: list[EpochRow],
+    checkpoint: Checkpoint,
+    teacher: Path | None,
+    *,
+    on_batch: Callable[[int, int, float], None] | None,
+    on_epoch: Callable[[EpochRow], None] | None,
+) -> None:
+    """Trains the epochs that are left, keeping a checkpoint after each."""
+    taught = Teacher(teacher) if teacher else None
+    if taught:
+        taught.check(model)
+    classes = model.output_shape[-1]
+    data = loop.batches(keras, images, recipe, classes=classes, teacher=taught, first_epoch=len(rows))
+    watched = recipe.normalization.batch(split.watched.images), loop.one_hot(split.watched.labels, classes)
+    record = loop.recorder(keras, rows, recipe.epochs, len(data), on_batch=on_batch, on_epoch=on_epoch)
+    keep = loop.checkpointer(
+        keras,
+        lambda trained: checkpoint.save(trained, rows, best=bool(recipe.patience) and _best(rows) == len(rows)),
+        lambda: _finished(rows, recipe),
+    )
     model.fit(
-        loop.batches(keras, mixture, recipe.batch_size),
+        data,
         validation_data=watched,
         validation_batch_size=256,
+        initial_epoch=len(rows),
         epochs=recipe.epochs,
         verbose=0,
-        callbacks=[recorder],
+        callbacks=[record, keep],
     )
-    return _write(model, recipe, split, recorder.rows, out, seed=seed, command=command)
+
+
+def _best(rows: Sequence[EpochRow]) -> int:
+    """Returns the epoch, from 1, of the least validation loss; 0 where there is none."""
+    return min(range(1, len(rows) + 1), key=lambda epoch: rows[epoch - 1]["val_loss"], default=0)
+
+
+def _finished(rows: Sequence[EpochRow], recipe: Recipe) -> bool:
+    return len(rows) >= recipe.epochs or 0 < recipe.patience <= len(rows) - _best(rows)
+
+
+def _configuration(
+    recipe: Recipe, split: Split, *, seed: int, image_seed: int, start: Path | None, teacher: Path | None
+) -> dict[str, Any]:
+    """Says all that decides what a training gives."""
+    return {
+        "edgits": __version__,
+        "recipe": recipe.to_json(),
+        "seed": seed,
+        "image_seed": image_seed,
+        "start": start and files.sha256(start),
+        "teacher": teacher and files.sha256(teacher),
+        "data": [{"weight": part.weight, "trained_on": len(part.data), **part.data.provenance} for part in split.train],
+        "validation": len(split.watched) if split.validated else 0,
+        "test": min(len(split.test), TEST_IMAGES),
+    }
 
 
 def _write(
@@ -153,10 +260,9 @@ def _write(
     split: Split,
     history: list[EpochRow],
     out: Path,
-    *,
-    seed: int,
-    command: str,
+    configuration: dict[str, Any],
 ) -> Run:
+    seed = configuration["image_seed"]
     normalization = recipe.normalization
     test = split.test
     if len(test) > TEST_IMAGES:
@@ -170,15 +276,6 @@ def _write(
     correct = int((probabilities[:, :digits].argmax(axis=1) == test.labels).sum())
     low, high = wilson(correct, len(test))
     labels = test.class_names + ((NONE_LABEL,) if recipe.reject else ())
-    configuration = {
-        "edgits": __version__,
-        "command": command,
-        "recipe": recipe.to_json(),
-        "seed": seed,
-        "data": [{"weight": part.weight, "trained_on": len(part.data), **part.data.provenance} for part in split.train],
-        "validation": len(split.watched) if split.validated else 0,
-        "test": len(test),
-    }
     card = ModelCard(
         name=recipe.model,
         format="keras",
@@ -215,7 +312,7 @@ def _calibrate(model: Any, recipe: Recipe, split: Split, seed: int) -> tuple[flo
     inputs, labels = [clean], [split.watched.labels]
     if recipe.augment:
         seen = Mixture([Part(split.watched)], recipe.normalization, augmented=True, seed=seed + 1, reject=False)
-        images, truth = seen.batch(seen.epoch(0), variant=0)
+        images, truth = as_input(seen.make(0)), seen.labels(seen.picks(0))
         inputs, labels = [clean, images], [split.watched.labels, truth]
     truth = np.concatenate(labels)
     logits = np.asarray(model.predict(np.concatenate(inputs), batch_size=256, verbose=0), np.float32)

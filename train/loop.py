@@ -1,4 +1,4 @@
-"""The Keras pieces of a training: schedule, loss, batches, the recorder of epochs. Writes no files."""
+"""The Keras pieces of a training: schedule, batches with their targets, the recorder of epochs. Writes no files."""
 
 import time
 from collections.abc import Callable
@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgits.train.mixture import VARIANTS, Mixture
 from edgits.train.recipes import Recipe
+from edgits.train.teacher import Teacher
+from edgits.train.variants import Variants, as_input
 
 EpochRow = dict[str, float]
 _WARM_UP = 0.05  # share of the steps over which a cosine schedule rises
@@ -25,54 +26,63 @@ def schedule(keras: Any, recipe: Recipe, steps: int) -> Any:
     )
 
 
-def loss(keras: Any, classes: int, smoothing: float) -> Any:
-    """Cross-entropy of integer labels with smoothing, which Keras has for one-hot labels only."""
-
-    def loss(labels: Any, logits: Any) -> Any:
-        flat = keras.ops.reshape(keras.ops.cast(labels, "int32"), (-1,))
-        target = keras.ops.one_hot(flat, classes)
-        target = target * (1 - smoothing) + smoothing / classes
-        return keras.losses.categorical_crossentropy(target, logits, from_logits=True)
-
-    return loss
+def one_hot(labels: npt.NDArray[np.int64], classes: int, smoothing: float = 0.0) -> npt.NDArray[np.float32]:
+    """Returns targets float32 (N, classes) that leave `smoothing` of each to all classes alike."""
+    return np.asarray(np.eye(classes)[labels] * (1 - smoothing) + smoothing / classes, np.float32)
 
 
-def batches(keras: Any, mixture: Mixture, batch_size: int) -> Any:
-    """Returns the mixture as a `keras.utils.PyDataset`; images are made by two threads beside the training."""
+def batches(
+    keras: Any, variants: Variants, recipe: Recipe, *, classes: int, teacher: Teacher | None, first_epoch: int
+) -> Any:
+    """Returns the training images with their targets as a `keras.utils.PyDataset`, from `first_epoch` on."""
+    mixture = variants.mixture
 
     class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no types
         def __init__(self) -> None:
-            super().__init__(workers=2, max_queue_size=16)
-            self._number = 0
-            self._picks = mixture.epoch(0)
+            super().__init__()
+            self._epoch = first_epoch
+            self._load()
 
         def __len__(self) -> int:
-            return -(-len(self._picks) // batch_size)
+            return -(-len(self._order) // recipe.batch_size)
 
-        def __getitem__(self, index: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-            picks = self._picks[index * batch_size : (index + 1) * batch_size]
-            return mixture.batch(picks, variant=self._number % VARIANTS)
+        def __getitem__(self, index: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+            rows = self._order[index * recipe.batch_size : (index + 1) * recipe.batch_size]
+            return as_input(self._images[rows]), self._targets[rows]
 
         def on_epoch_end(self) -> None:
-            self._number += 1
-            self._picks = mixture.epoch(self._number)
+            self._epoch += 1
+            if self._epoch < recipe.epochs:
+                self._load()
+
+        def _load(self) -> None:
+            number = self._epoch % variants.count
+            picks = mixture.picks(number)
+            self._order, self._images = mixture.order(self._epoch), variants.get(number)
+            self._targets = one_hot(mixture.labels(picks), classes, recipe.label_smoothing)
+            if teacher:
+                said = teacher.answers(self._images, variants.folder, number)
+                share = np.float32(recipe.distillation) * mixture.taught(picks)[:, None]
+                self._targets += share * (said - self._targets)
 
     return Batches()
 
 
 def recorder(
     keras: Any,
+    rows: list[EpochRow],
     epochs: int,
     steps: int,
+    *,
     on_batch: Callable[[int, int, float], None] | None,
     on_epoch: Callable[[EpochRow], None] | None,
 ) -> Any:
-    """Returns a callback that keeps a row an epoch in `rows` and tells of each batch and epoch."""
+    """Returns a callback that adds a row an epoch to `rows` and tells of each batch and epoch."""
 
     class Recorder(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
         def __init__(self) -> None:
             super().__init__()
-            self.rows: list[EpochRow] = []
+            self._before = len(rows)
             self._begin = self._epoch_begin = time.monotonic()
 
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras's signature
@@ -80,16 +90,28 @@ def recorder(
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras's signature
             if on_batch:
-                done = len(self.rows) * steps + batch + 1
-                left = (time.monotonic() - self._begin) * (epochs * steps / done - 1)
-                on_batch(len(self.rows) + 1, batch + 1, left)
+                done = (len(rows) - self._before) * steps + batch + 1
+                wanted = (epochs - self._before) * steps
+                on_batch(len(rows) + 1, batch + 1, (time.monotonic() - self._begin) * (wanted / done - 1))
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             row = {"epoch": float(epoch + 1)}
             row |= {name: float(logs[name]) for name in ("accuracy", "loss", "val_accuracy", "val_loss")}
             row["seconds"] = time.monotonic() - self._epoch_begin
-            self.rows.append(row)
+            rows.append(row)
             if on_epoch:
                 on_epoch(row)
 
     return Recorder()
+
+
+def checkpointer(keras: Any, keep: Callable[[Any], None], stop: Callable[[], bool]) -> Any:
+    """Returns a callback that gives the model to `keep` after each epoch, and ends the training once `stop` says so."""
+
+    class Checkpointer(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras's signature
+            keep(self.model)
+            if stop():
+                self.model.stop_training = True
+
+    return Checkpointer()

@@ -1,10 +1,10 @@
-"""Mixes data sets by weight and hands out normalised, augmented training images. Knows no model.
+"""Mixes data sets by weight into normalised, augmented training images. Knows no model.
 
-Every image depends on the seed, its variant and its place in the data alone, so a run
-is repeated exactly, whatever the number of threads.
+Every image depends on the seed, its variant and its row alone, so a run is repeated exactly,
+whatever makes the images and in whatever order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,13 +13,18 @@ import numpy.typing as npt
 from edgits.dataset import Dataset
 from edgits.images import Image
 from edgits.normalize import Normalization
-from edgits.train.augment import augment, is_clean_ink, no_digit
+from edgits.train.augment import augment, is_clean_ink
+from edgits.train.marks import no_digit
 
 # Share of an epoch that shows what is no digit.
-NONE_SHARE = 0.12
-# An image is augmented in so many ways; epochs take them in turn, which saves making them anew.
+NONE_SHARE = 0.18
+# An epoch's images are made in so many variants; epochs take them in turn, which saves making them anew.
 VARIANTS = 10
 _NEIGHBOUR_SHARE = 0.12
+# Of what is no digit, so much is taken from real images where there are any.
+_FOUND_SHARE = 0.4
+
+Picks = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -29,10 +34,12 @@ class Part:
     Attributes:
         data: The images.
         weight: How often an epoch shows each image, on average.
+        taught: Whether a teacher's answers, where there is a teacher, count beside its labels.
     """
 
     data: Dataset
     weight: float = 1.0
+    taught: bool = True
 
 
 class Mixture:
@@ -57,63 +64,75 @@ class Mixture:
         reject: bool,
         rejects: Sequence[npt.NDArray[np.uint8]] = (),
     ) -> None:
+        self.variants = VARIANTS if augmented else 1
         self._parts, self._normalization = list(parts), normalization
         self._augmented, self._seed, self._rejects = augmented, seed, [images for images in rejects if len(images)]
         self._none = len(parts[0].data.class_names) if reject else None
         clean = [part.data.images for part in parts if len(part.data) and is_clean_ink(part.data.images[0])]
         self._clean = max(clean, key=len) if clean else None
-        self._made: dict[tuple[int, int, int], Image] = {}
 
-    def epoch(self, number: int) -> npt.NDArray[np.int64]:
-        """Draws an epoch.
+    def __len__(self) -> int:
+        """Images in an epoch."""
+        return len(self.picks(0))
+
+    def picks(self, variant: int) -> Picks:
+        """Draws which images a variant shows.
+
+        An image of weight 2 stands in two rows, and is varied differently in each.
 
         Args:
-            number: Number of the epoch from 0.
+            variant: Number from 0.
 
         Returns:
-            int64 (N, 2), shuffled: number of the part (-1 for no digit) and index in it.
+            int64 (N, 2): number of the part (-1 for no digit) and index in it. Every variant has the
+            same N, and the same parts in the same rows.
         """
-        rng = np.random.default_rng((self._seed, number, 0))
         picks = []
         for place, part in enumerate(self._parts):
             count = round(part.weight * len(part.data))
+            rng = np.random.default_rng((self._seed, variant, place, 0))
             rounds = [rng.permutation(len(part.data)) for _ in range(-(-count // max(len(part.data), 1)))]
             chosen = np.concatenate(rounds)[:count] if rounds else np.zeros(0, np.int64)
             picks.append(np.stack([np.full(count, place), chosen], axis=1))
         if self._none is not None:
             count = round(NONE_SHARE * sum(len(pick) for pick in picks))
-            # the same numbers in every epoch, so that variants can be kept
             picks.append(np.stack([np.full(count, -1), np.arange(count)], axis=1))
-        drawn = np.concatenate(picks).astype(np.int64)
-        return drawn[rng.permutation(len(drawn))]
+        return np.concatenate(picks).astype(np.int64)
 
-    def batch(
-        self, picks: npt.NDArray[np.int64], *, variant: int
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-        """Makes images.
+    def labels(self, picks: Picks) -> npt.NDArray[np.int64]:
+        """Returns the class of each of `picks`, int64 (N,)."""
+        return np.array([self._none if part < 0 else self._parts[part].data.labels[at] for part, at in picks], np.int64)
+
+    def taught(self, picks: Picks) -> npt.NDArray[np.bool_]:
+        """Tells of which of `picks` a teacher's answers count, bool (N,): not of what is made to be no digit."""
+        return np.array([part >= 0 and self._parts[part].taught for part, _ in picks], bool)
+
+    def order(self, epoch: int) -> npt.NDArray[np.int64]:
+        """Returns the order in which an epoch shows a variant's rows, int64 (N,)."""
+        return np.random.default_rng((self._seed, epoch, 2)).permutation(len(self))
+
+    def make(self, variant: int, on_row: Callable[[int], None] = lambda _: None) -> npt.NDArray[np.uint8]:
+        """Makes a variant's images.
 
         Args:
-            picks: int64 (N, 2), rows of an epoch.
-            variant: Which of the variants of each image.
+            variant: Number from 0.
+            on_row: Called with the rows that are done.
 
         Returns:
-            float32 (N, size, size, 1) in [0, 1] and labels int64 (N,).
+            uint8 (N, size, size), in the order of `picks`.
         """
-        images = np.stack([self._one(int(part), int(index), variant) for part, index in picks])
-        labels = [self._none if part < 0 else self._parts[part].data.labels[index] for part, index in picks]
-        return images[..., None].astype(np.float32) / 255.0, np.array(labels, np.int64)
+        picks = self.picks(variant)
+        size = self._normalization.size
+        images = np.empty((len(picks), size, size), np.uint8)
+        for row, (part, index) in enumerate(picks):
+            images[row] = self._normalization.one(self._raw(int(part), int(index), variant, row))
+            on_row(row + 1)
+        return images
 
-    def _one(self, part: int, index: int, variant: int) -> Image:
-        key = (part, index, variant if self._augmented else 0)
-        made = self._made.get(key)
-        if made is None:
-            made = self._made[key] = self._normalization.one(self._raw(part, index, variant))
-        return made
-
-    def _raw(self, part: int, index: int, variant: int) -> Image:
-        rng = np.random.default_rng((self._seed, variant, part + 1, index, 1))
+    def _raw(self, part: int, index: int, variant: int, row: int) -> Image:
+        rng = np.random.default_rng((self._seed, variant, row, 1))
         if part < 0:
-            if self._rejects and rng.random() < 0.5:
+            if self._rejects and rng.random() < _FOUND_SHARE:
                 images = self._rejects[rng.integers(len(self._rejects))]
                 return augment(images[rng.integers(len(images))], rng)
             return no_digit(rng, (self._any_clean(rng), self._any_clean(rng), self._any_clean(rng)))

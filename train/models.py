@@ -31,8 +31,8 @@ class Tier:
 
 TIERS = {
     "nano": Tier((8, 12, 12, 14), (2, 1, 2, 1)),
-    "small": Tier((16, 32, 32, 48, 64), (1, 2, 1, 2, 1), dropout=0.1),
-    "base": Tier((32, 64, 64, 96, 112, 112), (1, 2, 1, 2, 1, 1), dropout=0.2),
+    "small": Tier((16, 16, 32, 32, 48, 64), (1, 1, 2, 1, 2, 1)),
+    "base": Tier((24, 24, 56, 56, 96, 112, 112), (1, 1, 2, 1, 2, 1, 1), dropout=0.2),
 }
 MODELS = ("classic", *TIERS)
 
@@ -95,7 +95,7 @@ def _tier(tier: Tier, size: int, classes: int, name: str) -> Any:
     x = layers.Flatten()(x)
     if tier.dropout:
         x = layers.Dropout(tier.dropout)(x)
-    return keras.Model(image, layers.Dense(classes, name="scores")(x), name=name)
+    return keras.Model(image, layers.Dense(classes, name="scores", dtype="float32")(x), name=name)
 
 
 def count_macs(model: Any) -> int:

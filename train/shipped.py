@@ -25,6 +25,8 @@ from edgits.train.recipes import RECIPES
 # How often an epoch shows each image: other hands and thin or faint pens more often than MNIST's.
 WEIGHTS = {"mnist": 1.0, "usps": 1.0, "ardis": 1.0, "nsysu": 2.0, "semeion": 1.5, "sudoku": 5.0, "printed": 0.5}
 _HELD_BACK_SEED = 7
+# The same split and the same varied images for every tier and seed: they are made once.
+_IMAGE_SEED = 1
 _BLANK, _PRINTED, _HANDWRITTEN = 0, 1, 2  # `kind` of the sudoku cells
 
 
@@ -33,8 +35,20 @@ _BLANK, _PRINTED, _HANDWRITTEN = 0, 1, 2  # `kind` of the sudoku cells
 @click.option("--tier", type=click.Choice(list(TIERS)), default="small", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Run folder to write.")
 @click.option("--epochs", type=click.IntRange(1), help="Instead of the recipe's.")
-@click.option("--seed", type=int, default=1, show_default=True)
-def main(data: Path, tier: str, out: Path, epochs: int | None, seed: int) -> None:
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the weights and of the batches' order.")
+@click.option("--teacher", type=click.Path(exists=True, path_type=Path), help="Run folder of a model to learn from.")
+@click.option("--variants", type=click.Path(path_type=Path), help="Folder to keep the varied images in.")
+@click.option("--resume", is_flag=True, help="Go on with the unfinished training in the run folder.")
+def main(
+    data: Path,
+    tier: str,
+    out: Path,
+    epochs: int | None,
+    seed: int,
+    teacher: Path | None,
+    variants: Path | None,
+    resume: bool,
+) -> None:
     """Trains a shipped model from the sets in DATA and judges it on the parts held back."""
     recipe = RECIPES[tier]
     if epochs:
@@ -43,14 +57,20 @@ def main(data: Path, tier: str, out: Path, epochs: int | None, seed: int) -> Non
     parts, held = load_parts(data)
     shapes, unseen_shapes = _omniglot(data / "omniglot" / "omniglot-dev.npz")
     blanks, unseen_blanks = (_cells(data, split, _BLANK)[0] for split in ("train", "val"))
+    taught = f" --teacher {teacher.name}" if teacher else ""
     run = fit_run(
         parts,
         recipe,
         out,
         seed=seed,
+        image_seed=_IMAGE_SEED,
         test=replace(load_dataset(f"{data / 'mnist'}:test"), provenance={"source": "mnist:test"}),
         rejects=[shapes, blanks],
-        command=f"python -m edgits.train.shipped DATA --tier {tier} --epochs {recipe.epochs} --seed {seed} --out RUN",
+        teacher=teacher and teacher / "model.keras",
+        variants=variants,
+        resume=resume,
+        command=f"python -m edgits.train.shipped DATA --tier {tier} --epochs {recipe.epochs} --seed {seed}{taught} "
+        "--out RUN",
         on_epoch=lambda row: click.echo(
             f"epoch {row['epoch']:.0f}/{recipe.epochs}  accuracy {row['accuracy']:.4f}  "
             f"validation {row['val_accuracy']:.4f}  loss {row['loss']:.4f}  {row['seconds']:.0f} s"

