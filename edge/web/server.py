@@ -14,7 +14,7 @@ from edgits.errors import OutputError
 _MOST_CONNECTIONS = 100
 # Seconds in which a client must have sent its whole request, and after which an idle connection is closed.
 _PATIENCE = 15.0
-_BURST = 0.1  # seconds
+_BACKLOG = 16  # connections that may be accepted at once, before they count
 
 
 def listen(address: Address, *, option: str) -> socket.socket:
@@ -101,18 +101,10 @@ class Server:
         handlers = runner.server
         assert handlers is not None
 
-        # A burst is accepted before the first of it counts as a connection.
-        fresh: set[asyncio.Protocol] = set()
-
         def accept() -> asyncio.Protocol:
-            if len(fresh.union(handlers.connections)) >= _MOST_CONNECTIONS:
-                return _Refusal()
-            handler = handlers()
-            fresh.add(handler)
-            self._loop.call_later(_BURST, fresh.discard, handler)
-            return handler
+            return handlers() if len(handlers.connections) < _MOST_CONNECTIONS else _Refusal()
 
-        server = await self._loop.create_server(accept, sock=self._sock)
+        server = await self._loop.create_server(accept, sock=self._sock, backlog=_BACKLOG)
         self._ready.set()
         try:
             await self._stop.wait()
