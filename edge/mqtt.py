@@ -3,6 +3,7 @@
 The newest state alone counts: it is retained, told again when the broker is back, and never queued.
 """
 
+import contextlib
 import json
 import re
 import socket
@@ -104,7 +105,8 @@ class Mqtt:
         """See `Sink.close`: says goodbye, if the broker listens; may be called twice."""
         if self._client.is_connected():
             words = self._client.publish(f"{self._topic}/status", "offline", qos=1, retain=True)
-            words.wait_for_publish(_LAST_WORDS)
+            with contextlib.suppress(RuntimeError):  # the broker left at the same moment; the will says it
+                words.wait_for_publish(_LAST_WORDS)
         self._client.disconnect()
         self._client.loop_stop()
 

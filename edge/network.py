@@ -50,6 +50,8 @@ class Network:
             require("prometheus_client", extra="web")
         if self.broker:
             require("paho.mqtt.client", extra="mqtt")
+        if self.broker and self.broker.password is not None and self.broker.user is None:
+            raise OutputError("a password needs its user; add --mqtt-user NAME")
         if self.corrections and not self.web:
             raise OutputError("--corrections is for what the page corrects; add --web")
 
