@@ -20,6 +20,7 @@ COMMANDS = {
     "export": "edgits.export.cli",
     "verify": "edgits.export.cli",
     "benchmark": "edgits.benchmarks.cli",
+    "models": "edgits.edge.shelf",
     "doctor": "edgits.edge.cli",
 }
 
