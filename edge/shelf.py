@@ -45,8 +45,8 @@ def models(as_json: bool) -> None:
         )
     Console(highlight=False).print(table)
     click.echo(
-        f"Accuracy: of the float model, on {', '.join(sorted({row['data'] for row in rows}))}. Without --model, "
-        f"{DEFAULT} is read with.\nMore about each: MODELS.md. To choose one: edgits live --model NAME"
+        f"Accuracy: of the float model, on {', '.join(sorted({row['data'] for row in rows}))}. Default: "
+        f"{DEFAULT}.\nMore about each: MODELS.md. To choose one: edgits live --model NAME"
     )
 
 
