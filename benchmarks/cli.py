@@ -13,7 +13,7 @@ from edgits.edge.runtimes import RUNTIMES
 if TYPE_CHECKING:
     from edgits.benchmarks.gates import Gates
 
-_REPEAT, _BATCH, _SPOILT = 1000, 32, 1000
+_REPEAT, _BATCH, _SPOILT = 1000, 32, 500
 _PIPE_WIDTH = 100  # where there is no terminal to ask
 
 

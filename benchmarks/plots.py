@@ -56,65 +56,66 @@ def pareto_front(rows: Sequence[BenchmarkRow]) -> list[int]:
 
 
 def _pareto(rows: Sequence[BenchmarkRow]) -> Any:
-    figure = _figure(10.5, 6)
+    figure = _figure(11.5, 6)
     axes = figure.subplots()
     colours = _by_model([row.model for row in rows])
     front = pareto_front(rows)
-    axes.plot(
-        [rows[place].latency.p50_us for place in front],
-        [100 * rows[place].accuracy for place in front],
-        color=_FRONT,
-        linewidth=1.2,
-        zorder=1,
-        label="no other is both faster and more accurate",
-    )
+    points = [(row.latency.p50_us, 100 * row.accuracy) for row in rows]
+    axes.plot(*zip(*(points[place] for place in front), strict=True), color=_FRONT, linewidth=1.2, zorder=1)
     largest = max(row.bytes for row in rows)
-    for place, row in enumerate(rows):
-        low, high = row.ci95
-        x, y = row.latency.p50_us, 100 * row.accuracy
-        colour, _ = colours[row.model]
-        axes.errorbar(x, y, [[y - 100 * low], [100 * high - y]], color=colour, linewidth=0.8, capsize=2, zorder=2)
-        edge = _FRONT if place in front else "white"
-        area = 40 + 900 * row.bytes / largest
-        axes.scatter(x, y, area, color=colour, alpha=0.75, edgecolor=edge, linewidth=1.6, zorder=3)
+    order = sorted(range(len(rows)), key=lambda place: rows[place].latency.p50_us)
+    for number, place in enumerate(order, start=1):
+        row, (x, y), colour = rows[place], points[place], colours[rows[place].model][0]
+        low, high = (100 * bound for bound in row.ci95)
+        axes.errorbar(x, y, [[y - low], [high - y]], color=colour, alpha=0.5, linewidth=0.8, capsize=2, zorder=2)
+        area = 50 + 900 * row.bytes / largest
+        axes.scatter(x, y, area, color=colour, alpha=0.8, edgecolor="white", linewidth=1, zorder=3)
+        mark = "★ " if place in front else ""
+        name = f"{number}  {mark}{row.name}, {row.bytes / 1000:,.0f} kB"
+        axes.plot([], [], "o", color=colour, label=name)
     axes.set_xscale("log")
-    axes.margins(x=0.12, y=0.12)
-    _label_points(axes, rows, front)
+    axes.margins(x=0.1, y=0.1)
+    _number_points(axes, [points[place] for place in order])
     axes.set(xlabel="median latency of one image, µs", ylabel="accuracy, %")
+    _plain_ticks(axes.xaxis)
     axes.set_title("Accuracy against latency; area: size of the file; bars: 95 % intervals", fontsize=11)
-    axes.legend(frameon=False, loc="lower right")
+    title = "★ and line: no other is both\nas accurate and faster"
+    figure.legend(frameon=False, loc="outside right upper", fontsize=8.5, title=title, title_fontsize=8.5)
     return _finished(figure)
 
 
-def _label_points(axes: Any, rows: Sequence[BenchmarkRow], front: Sequence[int]) -> None:
-    """Writes names beside the points, at heights that don't touch each other."""
-    from matplotlib.ticker import FuncFormatter
-
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    low, high = axes.get_ylim()
-    step = (high - low) / 22
-    used: list[tuple[float, float]] = []
-    for place in sorted(range(len(rows)), key=lambda place: (-rows[place].accuracy, rows[place].latency.p50_us)):
-        row = rows[place]
-        x, y = row.latency.p50_us, 100 * row.accuracy
-        while any(abs(np.log(x / other_x)) < 1.2 and abs(y - other_y) < step for other_x, other_y in used):
-            y -= step
-        used.append((x, y))
+def _number_points(axes: Any, points: Sequence[tuple[float, float]]) -> None:
+    """Writes each point's number above it; points that lie together share a line of numbers."""
+    groups: list[list[int]] = []
+    for place, point in enumerate(points):
+        x, y = axes.transData.transform(point)
+        for group in groups:
+            other_x, other_y = axes.transData.transform(points[group[0]])
+            if abs(x - other_x) < 30 and abs(y - other_y) < 22:
+                group.append(place)
+                break
+        else:
+            groups.append([place])
+    for group in groups:
+        x, y = points[group[0]]
+        text = ", ".join(str(place + 1) for place in group)
         axes.annotate(
-            f"{row.name}, {row.bytes / 1000:,.0f} kB",
-            (x, 100 * row.accuracy),
-            (x * 1.06, y),
-            fontsize=7.5,
-            color=_TEXT,
-            weight="bold" if place in front else "normal",
-            va="center",
-            zorder=4,
+            text, (x, y), (9, 9), textcoords="offset points", fontsize=9, weight="bold", color=_TEXT, zorder=5
         )
+
+
+def _plain_ticks(axis: Any) -> None:
+    """Writes 1, 2, 5, 10 … on a logarithmic axis, as plain numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.15g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _latency(outcome: Benchmark) -> Any:
     order = sorted(range(len(outcome.rows)), key=lambda place: -outcome.rows[place].latency.p50_us)
-    figure = _figure(10.5, 1.4 + 0.5 * len(order))
+    figure = _figure(11.5, 1.4 + 0.5 * len(order))
     axes = figure.subplots()
     colours = _by_model([row.model for row in outcome.rows])
     for height, place in enumerate(order):
@@ -126,43 +127,43 @@ def _latency(outcome: Benchmark) -> Any:
         axes.plot(figures[::2], (height, height), color=_TEXT, linewidth=1, zorder=2)
         for value, mark in zip(figures, ("D", "|", "|"), strict=True):
             axes.plot(value, height, mark, color=_TEXT, markersize=5 if mark == "D" else 11, zorder=3)
-    axes.set_yticks(range(len(order)), [f"{outcome.rows[place].name}" for place in order])
+    names = [f"{outcome.rows[place].name}\n{outcome.rows[place].latency.p50_us:,.1f} µs" for place in order]
+    axes.set_yticks(range(len(order)), names, fontsize=8.5)
     axes.set_xscale("log")
-    from matplotlib.ticker import FuncFormatter
-
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    _plain_ticks(axes.xaxis)
     axes.set(xlabel="microseconds", ylim=(-0.6, len(order) - 0.4))
     axes.set_title("Latency of every inference; diamond: median, bars: 90th and 99th percentile", fontsize=11)
     return _finished(figure)
 
 
 def _confusion(outcome: Benchmark) -> Any:
-    """Draws the files that answer otherwise than the reference; the first ones of most flips."""
+    """Draws the files that answer otherwise than the reference, those of most flips first."""
     seen: dict[str, int] = {}
     for place, row in enumerate(outcome.rows[1:], start=1):
         seen.setdefault(row.model, place)
     ranked = sorted(seen.values(), key=lambda place: -_flips(outcome.rows[place]))[:_MOST_MATRICES]
-    figure = _figure(4.6 * len(ranked) + 0.6, 4.9)
+    figure = _figure(3.9 * len(ranked) + 0.4, 4.9)
     expected = _matrix(outcome, 0)
     changes = [_matrix(outcome, place) - expected for place in ranked]
     most = max(1, *(int(np.abs(change).max()) for change in changes))
+    good = 1 - 2 * np.eye(len(DIGITS))  # more on the diagonal is better, elsewhere it's worse
     for axes, place, change in zip(figure.subplots(1, len(ranked), squeeze=False)[0], ranked, changes, strict=True):
-        image = axes.imshow(change, cmap="RdBu_r", vmin=-most, vmax=most)
+        axes.imshow(change * good, cmap="RdBu_r", vmin=-1.3 * most, vmax=1.3 * most)
         for true, found in np.argwhere(change):
-            value = change[true, found]
-            colour = "white" if abs(value) > 0.6 * most else _TEXT
-            axes.text(found, true, f"{value:+d}", ha="center", va="center", fontsize=7.5, color=colour)
+            text = f"{change[true, found]:+d}".replace("-", "−")
+            axes.text(found, true, text, ha="center", va="center", fontsize=7.5, color=_TEXT)
         row = outcome.rows[place]
-        axes.set_title(f"{row.model}\n{_flips(row)} answers differ", fontsize=9)
+        flips = _flips(row)
+        axes.set_title(f"{row.model}\n{flips} {'answer differs' if flips == 1 else 'answers differ'}", fontsize=9)
         axes.set(xlabel="read as", ylabel="true")
-        axes.set_xticks(range(len(DIGITS)), DIGITS)
-        axes.set_yticks(range(len(DIGITS)), DIGITS)
-        axes.set_xticks(np.arange(-0.5, len(DIGITS)), minor=True)
-        axes.set_yticks(np.arange(-0.5, len(DIGITS)), minor=True)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_ticks(range(len(DIGITS)), DIGITS)
+            axis.set_ticks(np.arange(-0.5, len(DIGITS)), minor=True)
         axes.grid(which="minor", color=_GRID, linewidth=0.6)
         axes.tick_params(which="both", length=0)
-    figure.colorbar(image, ax=figure.axes, shrink=0.75, label=f"images more (less) than {outcome.rows[0].model}")
-    figure.suptitle(f"Confusions of each model less those of {outcome.rows[0].name}", fontsize=11)
+    reference = outcome.rows[0].name
+    title = f"How many images more or fewer than with {reference}\nblue: better, red: worse"
+    figure.suptitle(title, fontsize=10)
     return figure
 
 
@@ -177,26 +178,23 @@ def _matrix(outcome: Benchmark, place: int) -> Any:
 
 
 def _robustness(found: Robustness) -> Any:
-    figure = _figure(13, 8.4)
+    figure = _figure(13, 8.6)
     colours = _by_model(found.models)
     errors = 100 * found.errors()
     clean = 100 * (1 - found.clean.mean(axis=1))
+    # lines that lie on each other are seen as stripes
+    widths = np.linspace(4.5, 1.2, len(found.models))
     grid = figure.subplots(4, 4, sharex=True)
     for number, (axes, kind) in enumerate(zip(grid.flat, KINDS, strict=False)):
         for place, model in enumerate(found.models):
             colour, style = colours[model]
             values = [clean[place], *errors[place, number]]
-            axes.plot((0, *SEVERITIES), values, style, color=colour, linewidth=1.4, marker=".", markersize=4)
-        axes.axvline(PUBLISHED[kind], color=_GRID, linewidth=4, zorder=0)
+            label = model if number == 0 else None
+            axes.plot((0, *SEVERITIES), values, style, color=colour, linewidth=widths[place], label=label)
+        axes.axvline(PUBLISHED[kind], color=_GRID, linewidth=5, zorder=0)
         axes.set_title(kind, fontsize=9)
-        axes.set_ylim(bottom=0)
-    last = grid.flat[len(KINDS)]
-    for place, model in enumerate(found.models):
-        colour, style = colours[model]
-        mean = [clean[place], *errors[place].mean(axis=0)]
-        last.plot((0, *SEVERITIES), mean, style, color=colour, linewidth=1.8, marker=".", label=model)
-    last.set_title("mean of all", fontsize=9, weight="bold")
-    last.set_ylim(bottom=0)
+        axes.set_ylim(0, max(5, axes.get_ylim()[1]))
+    _draw_extra_loss(grid.flat[len(KINDS)], found, colours)
     for axes in grid.flat:
         axes.set_xticks((0, *SEVERITIES))
     figure.supxlabel("severity; 0 is clean, the shaded one is MNIST-C's", fontsize=9)
@@ -205,13 +203,25 @@ def _robustness(found: Robustness) -> Any:
     return _finished(figure)
 
 
+def _draw_extra_loss(axes: Any, found: Robustness, colours: dict[str, tuple[str, str]]) -> None:
+    """Draws how many points more than the reference each model reads wrong, over all kinds, by severity."""
+    for place, model in enumerate(found.models[1:], start=1):
+        figures = [found.loss(place, severity) for severity in (0, *SEVERITIES)]
+        values, halves = zip(*((value, high - value) for value, _, high in figures), strict=True)
+        shifted = np.arange(len(values)) + 0.5 * (place / len(found.models) - 0.5)
+        colour, style = colours[model]
+        axes.errorbar(shifted, values, halves, color=colour, linestyle=style, linewidth=1, elinewidth=0.7, capsize=1.5)
+    axes.axhline(0, color=_TEXT, linewidth=0.8)
+    axes.set_title(f"points more than {found.models[0]}, all kinds", fontsize=9, weight="bold")
+
+
 def _sustained(found: Sustained) -> Any:
     measured: dict[str, list[Any]] = {
         "temperature, °C": [part.temperature_c for part in found.slices],
         "clock, MHz": [part.clock_mhz for part in found.slices],
     }
     told = {name: values for name, values in measured.items() if any(value is not None for value in values)}
-    figure = _figure(10.5, 4.4 + 1.5 * len(told))
+    figure = _figure(12, 4.4 + 1.5 * len(told))
     heights = {"height_ratios": [3] + [1] * len(told)}
     panels = figure.subplots(1 + len(told), 1, sharex=True, squeeze=False, gridspec_kw=heights)[:, 0]
     colours = _by_model(found.names)
@@ -220,17 +230,13 @@ def _sustained(found: Sustained) -> Any:
         minutes, took = [part.at_s / 60 for part in parts], [part.p50_us for part in parts]
         colour, style = colours[name]
         panels[0].plot(minutes, took, style, color=colour, linewidth=1.3, label=f"{name}, ×{found.change(row):.2f}")
-        panels[0].fill_between(minutes, took, [part.p95_us for part in parts], color=colour, alpha=0.12, linewidth=0)
+        panels[0].fill_between(minutes, took, [part.p95_us for part in parts], color=colour, alpha=0.08, linewidth=0)
     panels[0].set_yscale("log")
-    from matplotlib.ticker import FuncFormatter
-
-    panels[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    panels[0].yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    _plain_ticks(panels[0].yaxis)
     panels[0].set(ylabel="latency, µs")
-    panels[0].legend(frameon=False, fontsize=8, loc="best")
-    panels[0].set_title(
-        "Latency while running on: median, up to the 95th percentile; × last fifth against first", fontsize=11
-    )
+    title = "last fifth of the time\nagainst the first"
+    figure.legend(frameon=False, loc="outside right upper", fontsize=8.5, title=title, title_fontsize=8.5)
+    panels[0].set_title("Latency while running on: median, and up to the 95th percentile", fontsize=11)
     for axes, (name, values) in zip(panels[1:], told.items(), strict=True):
         axes.plot([part.at_s / 60 for part in found.slices], values, color=_TEXT, linewidth=1.2)
         axes.set(ylabel=name)

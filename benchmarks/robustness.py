@@ -47,6 +47,19 @@ class Robustness:
         places = [SEVERITIES.index(PUBLISHED[kind]) for kind in KINDS]
         return np.asarray(self.errors()[:, range(len(KINDS)), places])
 
+    def loss(self, model: int, severity: int = 0) -> tuple[float, float, float]:
+        """Returns how many points more than the reference a model reads wrong, over all kinds.
+
+        Args:
+            model: Its index.
+            severity: 1 to 5; 0 for clean digits.
+
+        Returns:
+            The mean and its 95 % interval, in percentage points.
+        """
+        right = self.spoilt[:, :, severity - 1].mean(axis=1) if severity else self.clean.astype(float)
+        return _mean(right[0] - right[model])
+
     def extra_loss(self, model: int) -> tuple[float, float, float]:
         """Returns how many points a model loses more than the reference on spoilt digits than on clean ones.
 
@@ -54,9 +67,7 @@ class Robustness:
             The mean over all kinds and severities, and its 95 % interval, in percentage points.
         """
         lost = self.spoilt[0].mean(axis=(0, 1)) - self.spoilt[model].mean(axis=(0, 1))
-        lost -= self.clean[0].astype(float) - self.clean[model]
-        half = 1.96 * float(lost.std(ddof=1)) / math.sqrt(len(lost)) if len(lost) > 1 else math.inf
-        return 100 * float(lost.mean()), 100 * (float(lost.mean()) - half), 100 * (float(lost.mean()) + half)
+        return _mean(lost - (self.clean[0].astype(float) - self.clean[model]))
 
     def verdict(self, model: int) -> str:
         """Says in words whether a model loses more by spoilt digits than the reference."""
@@ -77,6 +88,13 @@ class Robustness:
             compared = {"extra_loss_pp": round(value, 4), "extra_loss_ci95": [round(low, 4), round(high, 4)]}
             rows.append(about | {"published": mean, "kinds": dict(kinds)} | (compared if place else {}))
         return {"n": self.n, "severities": list(SEVERITIES), "published": PUBLISHED, "errors": rows}
+
+
+def _mean(losses: npt.NDArray[np.float64]) -> tuple[float, float, float]:
+    """Returns the mean of losses, a share a digit, and its 95 % interval, in percentage points."""
+    value = 100 * float(losses.mean())
+    half = 196 * float(losses.std(ddof=1)) / math.sqrt(len(losses)) if len(losses) > 1 else math.inf
+    return value, value - half, value + half
 
 
 def measure_robustness(

@@ -1,11 +1,14 @@
 """Shows a benchmark in a terminal of 100 columns. Measures nothing."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from edgits.benchmarks.corruptions import KINDS, PUBLISHED
 from edgits.benchmarks.measure import Benchmark
@@ -36,12 +39,10 @@ def print_benchmark(console: Console, outcome: Benchmark) -> None:
     )
     for model, convention in outcome.conventions.items():
         console.print(f"{model} has no card; found by trying: {convention}", markup=False)
-    for explanation in outcome.explanations:
-        console.print(
-            f"[bold]{explanation.model}[/] takes {explanation.ratio.text()} times as long as {explanation.against}:"
-        )
-        for reason in explanation.reasons:
-            console.print(f"  - {reason}", markup=False, highlight=False)
+    for each in outcome.explanations:
+        console.print(f"[bold]{each.model}[/] takes {each.ratio.text()} times as long as {each.against}:")
+        for reason in each.reasons:
+            console.print(Padding(Text(f"- {reason}"), (0, 0, 0, 2)))
     if outcome.robustness:
         _print_robustness(console, outcome.robustness)
     for line in sustained_lines(outcome):
@@ -117,16 +118,19 @@ def _print_robustness(console: Console, found: Robustness) -> None:
     places = range(len(found.models))
     for begin in range(0, len(found.models), _SIDE_BY_SIDE):
         console.print(_robustness_table(found, places[begin : begin + _SIDE_BY_SIDE]))
-    console.print(f"{found.n:,} digits spoilt as in MNIST-C, at the severities that it has: % read wrong.", style="dim")
-    for place in places[1:]:
-        console.print(f"{found.models[place]}: {found.verdict(place)}", markup=False, highlight=False)
+    console.print(
+        f"{found.n:,} digits spoilt as in MNIST-C, at the severity that it has of each kind: % read wrong. more: "
+        f"points that spoiling costs beyond what it costs {found.models[0]}, over all severities; coloured where "
+        "it isn't chance.",
+        style="dim",
+    )
 
 
 def _robustness_table(found: Robustness, places: Sequence[int]) -> Table:
     result = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     result.add_column("spoilt by", no_wrap=True)
     for place in places:
-        result.add_column(found.models[place].replace("-", "\n", 1), justify="right")
+        result.add_column(re.sub(r"[-/](?=.)|(?=\.\w+$)", "\n", found.models[place]), justify="right")
     published = 100 * found.published()
     clean = 100 * (1 - found.clean.mean(axis=1))
     result.add_row("nothing", *(f"{clean[place]:.2f}" for place in places), end_section=True)
@@ -134,7 +138,17 @@ def _robustness_table(found: Robustness, places: Sequence[int]) -> Table:
         cells = [f"{published[place, number]:.2f}" for place in places]
         result.add_row(f"{kind}, {PUBLISHED[kind]}", *cells, end_section=number == len(KINDS) - 1)
     result.add_row("mean", *(f"[bold]{published[place].mean():.2f}[/]" for place in places))
+    if len(found.models) > 1:
+        result.add_row("more", *(_extra(found, place) for place in places))
     return result
+
+
+def _extra(found: Robustness, place: int) -> str:
+    if place == 0:
+        return ""
+    value, low, high = found.extra_loss(place)
+    colour = "red" if low > 0 else "green" if high < 0 else "default"
+    return f"[{colour}]{value:+.2f}[/]\n[dim]±{(high - low) / 2:.2f}[/]"
 
 
 def sustained_lines(outcome: Benchmark) -> list[str]:

@@ -154,7 +154,7 @@ def _slow_kinds(steps: Sequence[OperationTime], floats: Sequence[OperationTime],
     worst = max(lost, key=lambda kind: lost[kind], default=None)
     reasons = []
     if worst and lost[worst] > _WORTH_SAYING * sum(theirs.values()):
-        reasons.append(f"{worst} takes {mine[worst]:,.1f} µs, in float {theirs[worst]:,.1f} µs")
+        reasons.append(f"{worst} takes {_us(mine[worst])} µs, in float {_us(theirs[worst])} µs")
     if not DOT_PRODUCTS & set(features):
         has = ", ".join(features) or "nothing known"
         reasons.append(
@@ -162,6 +162,10 @@ def _slow_kinds(steps: Sequence[OperationTime], floats: Sequence[OperationTime],
             "products are widened first, which float needn't"
         )
     return reasons
+
+
+def _us(value: float) -> str:
+    return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
 
 
 def _by_kind(steps: Sequence[OperationTime]) -> dict[str, float]:
