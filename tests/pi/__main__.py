@@ -45,11 +45,13 @@ class Report:
         self._began, self.failed, self.passed = time.monotonic(), 0, 0
 
     def check(self, name: str, checked: Callable[[], str]) -> bool:
-        """Runs one check: it fails by an assertion or a failed command; what it returns is printed."""
+        """Runs one check: it fails if it raises; what it returns, or why it failed, is printed."""
         try:
             detail, passed = checked(), True
         except (AssertionError, CommandError) as error:
             detail, passed = str(error), False
+        except Exception as error:  # an answer of another form; the other checks go on
+            detail, passed = repr(error), False
         self.passed += passed
         self.failed += not passed
         mark = click.style("ok  ", fg="green") if passed else click.style("FAIL", fg="red", bold=True)
@@ -70,8 +72,11 @@ def main(systems: tuple[str, ...], record: bool, where_possible: bool) -> None:
         sys.exit(0 if where_possible else 2)
     report = Report()
     WORK.mkdir(parents=True, exist_ok=True)
-    samples, plugin = host.write_samples(WORK), host.build_plugin(WORK)
-    wheel = host.build_wheel(WORK)
+    try:
+        samples, plugin, wheel = host.write_samples(WORK), host.build_plugin(WORK), host.build_wheel(WORK)
+    except CommandError as error:
+        click.echo(f"test-pi failed: {error}", err=True)
+        sys.exit(2)
     report.check("packages", partial(host.check_packages, wheel, WORK / "source"))
     logits, instructions = Logits(record=record), Instructions(record=record)
     report.check("logits on this PC", logits.check_pc)

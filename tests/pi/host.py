@@ -11,7 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from userland import CommandError, run
+from userland import CERTIFICATES, CommandError, run
 
 from edgits.edge.scene import Scene
 
@@ -25,6 +25,7 @@ _TOOLS = {
     "/usr/bin/qemu-arm-static": "qemu-user-static",
     "/usr/lib/binfmt.d/qemu-aarch64.conf": "qemu-user-static",
     "/usr/bin/qemu-aarch64": "qemu-user",
+    CERTIFICATES: "ca-certificates",
     "/usr/bin/gcc": "gcc",
     "/usr/include/stdio.h": "libc6-dev",
 }
@@ -45,7 +46,7 @@ def prepare() -> None:
         raise CannotEmulateError(f"needs Linux on x86_64, found {platform.system()} on {platform.machine()}")
     missing = sorted({package for path, package in _TOOLS.items() if not Path(path).exists()})
     if os.geteuid() != 0:
-        install = f", with the packages {' '.join(missing)}" if missing else ""
+        install = f"; it installs {' '.join(missing)}" if missing else ""
         raise CannotEmulateError(f"needs root, to unpack another system and enter it: run it as root{install}")
     if missing:
         _install(missing)

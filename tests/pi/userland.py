@@ -9,14 +9,16 @@ import shlex
 import shutil
 import ssl
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from boards import BOARDS, write_board
 
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"  # Debian's, which enter.sh names too
 ENTER = Path(__file__).with_name("enter.sh")
-_MOST_MINUTES = 10
+_MOST_MINUTES = 30
 # What every Raspberry Pi OS has of what Python and its wheels need.
 _BASE = ("base-files", "ca-certificates", "coreutils", "dash", "libstdc++6", "python3")
 # What the packages' own scripts, which aren't run, would have linked into the folder above
@@ -127,12 +129,19 @@ class Userland:
         """Gives it this machine's way to the network."""
         for name in ("etc/resolv.conf", "etc/hosts"):
             shutil.copyfile(f"/{name}", self.root / name)
-        certificates = self.root / "etc/ssl/certs/ca-certificates.crt"
+        certificates = self.root / CERTIFICATES[1:]
         certificates.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ssl.get_default_verify_paths().cafile or "/etc/ssl/cert.pem", certificates)
+        shutil.copyfile(ssl.get_default_verify_paths().cafile or CERTIFICATES, certificates)
         (self.root / "etc/pins.txt").write_text(pins)
-        index = os.environ.get("PIP_INDEX_URL")
+        index = os.environ.get("PIP_INDEX_URL") or _configured("global.index-url")
         (self.root / "etc/pip.conf").write_text(f"[global]\nindex-url = {index}\n" if index else "")
+
+
+def _configured(option: str) -> str:
+    try:
+        return run([sys.executable, "-m", "pip", "config", "get", option], said="pip config get").stdout.strip()
+    except CommandError:  # it isn't
+        return ""
 
 
 def _debootstrap(system: System, root: Path, packages: Sequence[str]) -> None:
