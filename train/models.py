@@ -17,11 +17,14 @@ class Tier:
     Attributes:
         widths: Channels of each 3x3 convolution, in order.
         strides: Stride of each.
+        separable: Whether all but the first convolution are parted into one a channel and one a place
+            (Howard et al. 2017), which gives three times the channels for the same parameters.
         dropout: Share of features dropped before the last layer while training.
     """
 
     widths: tuple[int, ...]
     strides: tuple[int, ...]
+    separable: bool = False
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
@@ -30,7 +33,7 @@ class Tier:
 
 
 TIERS = {
-    "nano": Tier((8, 12, 12, 14), (2, 1, 2, 1)),
+    "nano": Tier((8, 20, 20, 20, 24, 24), (1, 2, 1, 1, 2, 1), separable=True),
     "small": Tier((16, 16, 32, 32, 48, 64), (1, 1, 2, 1, 2, 1)),
     "base": Tier((24, 24, 56, 56, 96, 112, 112), (1, 1, 2, 1, 2, 1, 1), dropout=0.2),
 }
@@ -84,7 +87,11 @@ def _tier(tier: Tier, size: int, classes: int, name: str) -> Any:
     layers = keras.layers
     image = x = keras.Input((size, size, 1), name="image")
     for width, stride in zip(tier.widths, tier.strides, strict=True):
-        y = layers.Conv2D(width, 3, strides=stride, padding="same", use_bias=False)(x)
+        if tier.separable and x is not image:
+            y = layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False)(x)
+            y = layers.Conv2D(width, 1, use_bias=False)(y)
+        else:
+            y = layers.Conv2D(width, 3, strides=stride, padding="same", use_bias=False)(x)
         y = layers.BatchNormalization(momentum=0.95)(y)
         x = layers.Add()([x, y]) if y.shape == x.shape else y
         x = layers.ReLU(max_value=6)(x)

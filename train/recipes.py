@@ -88,8 +88,15 @@ RECIPES = {
             validation_fraction=0.0,
         ),
         Recipe("demo", "small", "a compact reader from 4,000 images in about two minutes", epochs=16, batch_size=64),
-        Recipe("nano", "nano", "at most 5,000 parameters, for the smallest boards", epochs=40, learning_rate=5e-3),
-        Recipe("small", "small", "the default reader: at most 80 KB in int8", epochs=30),
+        Recipe(
+            "nano",
+            "nano",
+            "at most 5,000 parameters, for the smallest boards",
+            epochs=30,
+            learning_rate=5e-3,
+            label_smoothing=0.02,
+        ),
+        Recipe("small", "small", "the default reader: at most 80 KB in int8", epochs=30, label_smoothing=0.02),
         Recipe("base", "base", "the most accurate: at most 400 KB in int8", precision="mixed_bfloat16"),
     )
 }
