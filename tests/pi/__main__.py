@@ -6,6 +6,7 @@ of cameras, of heat, or of seconds on a board.
 """
 
 import re
+import signal
 import sys
 import textwrap
 import time
@@ -65,6 +66,7 @@ class Report:
 @click.option("--where-possible", is_flag=True, help="Where a Pi can't be emulated, say so and end without failure.")
 def main(systems: tuple[str, ...], record: bool, where_possible: bool) -> None:
     """Proves edgits on emulated Raspberry Pis; by default on all systems."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what runs in emulation is ended too
     try:
         host.prepare()
     except host.CannotEmulateError as error:

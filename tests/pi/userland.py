@@ -25,6 +25,13 @@ _BASE = ("base-files", "ca-certificates", "coreutils", "dash", "libstdc++6", "py
 _LINKED = ("blas/libblas.so.3", "lapack/liblapack.so.3")
 
 
+# On a Pi 4 and a Pi 5 the 32-bit system has a 64-bit kernel, and the machine is called by the kernel's name.
+_KERNEL_64 = """import os
+told = os.uname
+os.uname = lambda: os.uname_result([*told()[:4], "aarch64"])
+"""
+
+
 class CommandError(Exception):
     """A command failed; the message says which, and how it ended."""
 
@@ -81,6 +88,8 @@ class Userland:
                 link = library.parents[1] / library.name
                 link.unlink(missing_ok=True)
                 link.symlink_to(name)
+        if self.system.bits == 32:
+            (self.root / "etc/python3.11/sitecustomize.py").write_text(_KERNEL_64)
         shutil.rmtree(self.home, ignore_errors=True)
         self.home.mkdir(parents=True)
         for path in copied:
