@@ -34,7 +34,7 @@ class Tier:
 
 TIERS = {
     "nano": Tier((8, 20, 20, 20, 24, 24), (1, 2, 1, 1, 2, 1), separable=True),
-    "small": Tier((16, 16, 32, 32, 48, 64), (1, 1, 2, 1, 2, 1)),
+    "small": Tier((16, 16, 32, 32, 48, 56), (1, 1, 2, 1, 2, 1)),
     "base": Tier((24, 24, 56, 56, 96, 112, 112), (1, 1, 2, 1, 2, 1, 1), dropout=0.2),
 }
 MODELS = ("classic", *TIERS)
