@@ -17,14 +17,16 @@ REFUSED = 3
 _Run = Callable[[Any], Any]
 
 
-def _to_own(values: Any, scale: float, zero: int, dtype: Any) -> Any:
+def _to_own(values: Any, quantization: tuple[float, int], dtype: Any) -> Any:
+    scale, zero = quantization
     if not scale:
         return values.astype(dtype)
     limits = np.iinfo(dtype)
     return np.clip(np.round(values / scale) + zero, limits.min, limits.max).astype(dtype)
 
 
-def _to_real(values: Any, scale: float, zero: int) -> Any:
+def _to_real(values: Any, quantization: tuple[float, int]) -> Any:
+    scale, zero = quantization
     return (values.astype(np.float32) - zero) * np.float32(scale) if scale else values.astype(np.float32)
 
 
@@ -38,9 +40,9 @@ def _tflite(interpreter_class: Any, data: bytes) -> _Run:
         if not fixed:
             interpreter.resize_tensor_input(entry["index"], batch.shape)
             interpreter.allocate_tensors()
-        interpreter.set_tensor(entry["index"], _to_own(batch, *entry["quantization"], entry["dtype"]))
+        interpreter.set_tensor(entry["index"], _to_own(batch, entry["quantization"], entry["dtype"]))
         interpreter.invoke()
-        return _to_real(interpreter.get_tensor(end["index"]), *end["quantization"])
+        return _to_real(interpreter.get_tensor(end["index"]), end["quantization"])
 
     return _one_by_one(run) if fixed else run
 
@@ -81,9 +83,9 @@ def _micro(data: bytes) -> tuple[str, _Run]:
     entry, end = interpreter.get_input_details(0), interpreter.get_output_details(0)
 
     def run(batch: Any) -> Any:
-        interpreter.set_input(_to_own(batch, *own(entry), entry["dtype"]), 0)
+        interpreter.set_input(_to_own(batch, own(entry), entry["dtype"]), 0)
         interpreter.invoke()
-        return _to_real(interpreter.get_output(0), *own(end))
+        return _to_real(interpreter.get_output(0), own(end))
 
     return str(tflite_micro.__version__), _one_by_one(run)
 

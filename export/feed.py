@@ -65,7 +65,8 @@ class Feed:
     def batch(self, images: npt.NDArray[np.uint8]) -> Floats:
         """Returns input of images as `Samples` has them: float32 (N, *shape) in [0, 1]."""
         if not self.own:
-            return np.stack([_resized(image, self.shape) for image in images]).astype(np.float32) / 255
+            values = np.stack([_resized(image, self.shape) for image in images])
+            return np.asarray(values.astype(np.float32) / 255, np.float32)
         grey = images if images.ndim == 3 else [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images]
         return self.normalization.batch(grey)
 

@@ -1,7 +1,9 @@
 """Planted faults: each must be found and named, and a good file must be verified."""
 
+import importlib
 import json
 import shutil
+import sys
 from dataclasses import replace
 
 import cv2
@@ -10,13 +12,14 @@ import pytest
 
 from edgits.card import card_path
 from edgits.errors import DataError, ModelError
-from edgits.export import tflite
+from edgits.export import probe, tflite
 from edgits.export.check import Check
 from edgits.export.faults import Evidence, answer_faults
 from edgits.export.flips import MOST, Flip, draw
 from edgits.export.metadata import embed_card
 from edgits.export.quiet import quiet
 from edgits.export.recipes import RECIPES
+from edgits.export.seal import check_seal, seal
 from edgits.export.structure import read_structure
 from edgits.export.verify import verify, write
 
@@ -178,10 +181,85 @@ def flip_bits(source, path, *, count, seed):
 
 
 @pytest.mark.parametrize("name", ["tflite-float32", "tflite-int8", "onnx-float32"])
-def test_flipped_bits_without_a_card(run, exports, tmp_path, name):
+@pytest.mark.parametrize("count", [1, 200])
+def test_flipped_bits_without_a_card(run, exports, tmp_path, name, count):
     path = tmp_path / exports[name].path.name
-    flip_bits(exports[name].path, path, count=200, seed=5)
+    flip_bits(exports[name].path, path, count=count, seed=5)
+    assert "damaged" in found(path, run)
+
+
+def test_flipped_bits_of_somebody_elses_file(run, planted, tmp_path):
+    """Without card and seal, what counts is what it answers."""
+    path = tmp_path / "bare.tflite"
+    flip_bits(planted("tflite-int8"), path, count=200, seed=5)
     assert found(path, run)
+
+
+@pytest.mark.parametrize("name", ["tflite-float32", "tflite-int8", "onnx-int8"])
+def test_a_seal_misses_no_flipped_bit(exports, tmp_path, name):
+    whole, path = exports[name].path, tmp_path / "flipped"
+    assert check_seal(whole) == "intact"
+    for seed in range(200):
+        flip_bits(whole, path, count=[1, 2, 20, 200][seed % 4], seed=seed)
+        assert check_seal(path) != "intact", seed
+    data = whole.read_bytes()
+    for where in (data.find(b"edgits-seal"), data.find(b"edgits-seal") + 30):
+        flipped = bytearray(data)
+        flipped[where] ^= 1
+        path.write_bytes(flipped)
+        assert check_seal(path) != "intact"
+
+
+def test_a_file_has_one_place_for_its_seal(exports):
+    with pytest.raises(ValueError, match="0 places for a seal"):
+        seal(exports["tflite-int8"].path)
+
+
+def test_a_file_whose_seal_was_hit(run, exports, tmp_path):
+    path = tmp_path / "unsealed.tflite"
+    path.write_bytes(exports["tflite-float32"].path.read_bytes().replace(b"edgits-seal-sha256", b"edgitc-seal-sha256"))
+    assert found(path, run)["damaged"].meaning == "edgits wrote it, but its seal is missing"
+
+
+def test_operation_that_no_runtime_has(run, exports, tmp_path):
+    """Its version is one that doesn't exist yet."""
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    path = tmp_path / "new.tflite"
+    data = bytearray(exports["tflite-float32"].path.read_bytes())
+    model = schema.Model.GetRootAs(data)
+    code = model.OperatorCodes(0)._tab
+    data[code.Pos + code.Offset(8)] = 99
+    path.write_bytes(data)
+    fault = found(path, run)["unsupported operation"]
+    assert "version '99'" in fault.meaning
+
+
+def test_operator_set_that_no_runtime_has(run, exports, tmp_path):
+    import onnx
+
+    path = tmp_path / "new.onnx"
+    proto = onnx.load(exports["onnx-float32"].path)
+    proto.opset_import[0].version = 99
+    onnx.save(proto, path)
+    fault = found(path, run)["unsupported operation"]
+    assert "Opset 99 is under development" in fault.meaning
+
+
+@pytest.mark.parametrize(
+    ("code", "limit", "message"),
+    [
+        ("time.sleep(60)", 0.5, "litert hangs: no answer to 400 images within 0 s"),
+        ("os.kill(os.getpid(), 11)", 60, "SIGSEGV"),
+    ],
+)
+def test_runtime_that_hangs_or_crashes(run, exports, monkeypatch, code, limit, message):
+    def run_apart(path, runtime, batches):
+        command = [sys.executable, "-c", f"import os, time; {code}"]
+        return probe.ask(command, runtime, batches[:3], limit=limit)
+
+    monkeypatch.setattr(importlib.import_module("edgits.export.verify"), "run_apart", run_apart)
+    assert message in found(run / "export" / exports["tflite-float32"].path.name, run)["refused by litert"].meaning
 
 
 def test_flipped_bits_are_always_seen_by_the_card(run, exports, tmp_path):
