@@ -58,10 +58,11 @@ def video_frames(video: cv2.VideoCapture, source: str, report: Report) -> Frames
     """Gives the frames of an opened video and lets it go; one cut short is reported and ends where it was cut."""
     try:
         fps = video.get(cv2.CAP_PROP_FPS)
+        fps = fps if fps > 0 else 25.0  # where the file doesn't say
         promised = video.get(cv2.CAP_PROP_FRAME_COUNT)
         index = 0
         while (image := capture.picture(*video.read())) is not None:
-            yield Frame(image, index, index / fps if fps > 0 else 0.0, source)
+            yield Frame(image, index, index / fps, source)
             index += 1
         if index < 0.9 * promised:  # the header's count is an estimate in some formats
             report(f"the video '{source}' ended after {index} of {promised:.0f} frames: it is cut short or damaged")

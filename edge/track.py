@@ -1,6 +1,8 @@
 """Follows digits from frame to frame and lets the frames vote. Knows nothing of images: boxes, digits and times only.
 
-A digit is reported only in frames in which it was seen; what the votes change is which digit it is.
+Where most of the digits known are seen again, the view is the same, and the frames vote on presence too: one that is
+missed for a moment, as in a blurred frame, is held, and a mark that flashes up is not shown. Where they aren't seen
+again, just what is seen is reported.
 """
 
 import math
@@ -10,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from edgits.edge.layout import reading_order
 from edgits.edge.results import Box, Digit, FrameResult
 
 Floats = npt.NDArray[np.float64]
@@ -20,6 +23,9 @@ _MEMORY = 0.3
 # A challenger must be this much stronger than the digit that is shown: no flicker between two.
 _LEAD = 1.25
 _GRACE = 0.5  # seconds that a track outlives its last sighting
+# A digit is shown once it was there in this share of the recent frames, each counting as its votes do, and down to
+# the lower one: new ones come after 0.2 s, those gone go after 0.3 s, at any frame rate.
+_THERE_FROM, _THERE_DOWN_TO = 0.5, 0.37
 # Frames that must agree, and the mean confidence they must give; it stays stable down to the lower one.
 _STABLE_FRAMES, _STABLE_FROM, _STABLE_DOWN_TO = 3, 0.6, 0.45
 # A digit may move by this share of its size beyond the common shift, and sizes may differ by this factor.
@@ -36,6 +42,8 @@ class _Track:
     box: Box
     digit: int
     seen: float
+    there: float = 0.0
+    known: bool = False
     agreeing: int = 0
     stable: bool = False
     weight: float = 0.0
@@ -59,6 +67,11 @@ class _Track:
         """Mean confidence that the recent frames gave to the digit shown."""
         return min(1.0, self.votes[self.digit] / self.weight)
 
+    def shown(self, time: float) -> Digit:
+        """The digit as it is reported; one that is held loses confidence as its votes fade."""
+        confidence = self.confidence * math.exp(-max(0.0, time - self.seen) / _MEMORY)
+        return Digit(self.digit, confidence, self.box, self.number, self.stable and confidence >= _STABLE_DOWN_TO)
+
 
 class Tracker:
     """Follows digits through a sequence of frames."""
@@ -66,6 +79,8 @@ class Tracker:
     def __init__(self) -> None:
         self._tracks: list[_Track] = []
         self._next = 1
+        self._time = -math.inf  # of the last frame
+        self._frames = 0.0  # of the same view, those of late counting more
 
     def update(self, result: FrameResult, *, time: float) -> FrameResult:
         """Takes the next frame's reading.
@@ -75,8 +90,8 @@ class Tracker:
             time: When the frame was taken, in seconds; any origin, not falling.
 
         Returns:
-            The same digits in the same places and order, each with its track number, the digit and
-            the confidence that the recent frames agree on, and whether that is stable.
+            The digits, each with its track number, the digit and the confidence that the recent frames
+            agree on, and whether that is stable; those held where they were, moved with the rest.
         """
         start = clock.perf_counter()
         self._tracks = [track for track in self._tracks if 0 <= time - track.seen <= _GRACE]
@@ -84,21 +99,62 @@ class Tracker:
         homes = _match(self._tracks, result.digits, reach)
         if _page_turned(homes, result.digits):
             self._tracks, homes = [], {}
-        digits = []
+        across, down = _shift([(track.box, result.digits[index].box) for index, track in homes.items()])
+        for track in self._tracks:
+            track.box = (track.box[0] + across, track.box[1] + down, *track.box[2:])
+        seen = []
         for index, digit in enumerate(result.digits):
             track = homes.get(index) or self._begin(digit, time)
             track.vote(digit, time)
-            digits.append(
-                replace(digit, digit=track.digit, confidence=track.confidence, track=track.number, stable=track.stable)
-            )
+            seen.append(track)
+        self._count(seen, time)
+        digits, lines = self._reported(result, seen, time)
         timings = result.timings | {"track": 1000 * (clock.perf_counter() - start)}
-        return replace(result, digits=tuple(digits), timings=timings)
+        return replace(result, digits=digits, lines=lines, timings=timings)
 
     def _begin(self, digit: Digit, time: float) -> _Track:
         track = _Track(self._next, digit.box, digit.digit, time)
         self._next += 1
         self._tracks.append(track)
         return track
+
+    def _count(self, seen: list[_Track], time: float) -> None:
+        """Lets the frame vote on which digits are there."""
+        again = sum(track.known for track in seen)
+        if again == 0 or 2 * again < sum(track.known for track in self._tracks):  # another view, or none
+            self._frames = 0.0
+            for track in self._tracks:
+                track.there = 0.0
+        fade = math.exp(-max(0.0, time - self._time) / _MEMORY)
+        self._time, self._frames = time, fade * self._frames + 1
+        for track in self._tracks:
+            track.there = fade * track.there + (track.seen == time)
+            track.known = track.there >= (_THERE_DOWN_TO if track.known else _THERE_FROM) * self._frames
+
+    def _reported(
+        self, result: FrameResult, seen: list[_Track], time: float
+    ) -> tuple[tuple[Digit, ...], tuple[int, ...]]:
+        """Gives the digits that are there, those seen and those held, and how many are in each line."""
+        inside = [track for track in self._tracks if track.known and _within(track.box, result.width, result.height)]
+        held = [track for track in inside if track.seen < time]
+        shown = [track for track in seen if track.known] + held
+        digits = [track.shown(time) for track in shown]
+        if shown == seen:
+            return tuple(digits), result.lines
+        lines = reading_order([digit.box for digit in digits])
+        return tuple(digits[i] for line in lines for i in line), tuple(map(len, lines))
+
+
+def _shift(moves: list[tuple[Box, Box]]) -> tuple[int, int]:
+    """How far the view moved, in pixels: the median of the digits that were matched."""
+    if not moves:
+        return 0, 0
+    across, down = np.median([np.subtract(new, old)[:2] + np.subtract(new, old)[2:] / 2 for old, new in moves], axis=0)
+    return round(across), round(down)
+
+
+def _within(box: Box, width: int, height: int) -> bool:
+    return 0 <= box[0] <= width - box[2] and 0 <= box[1] <= height - box[3]
 
 
 def _page_turned(homes: dict[int, _Track], digits: tuple[Digit, ...]) -> bool:

@@ -3,12 +3,17 @@ import sys
 
 import cv2
 import pytest
+from hypothesis import settings
 
 from edgits.cli import main
 from edgits.train.data import load_dataset
 
 # A suite started in a shell's background ignores Ctrl-C, and so would every process that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A busy machine is no bug: how long an example takes is measured elsewhere.
+settings.register_profile("edgits", deadline=None)
+settings.load_profile("edgits")
 
 
 @pytest.fixture(scope="session")
