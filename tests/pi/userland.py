@@ -69,7 +69,7 @@ class Userland:
         self.home = self.root / "home" / "pi"
 
     def unpack(self, packages: Sequence[str], *, copied: Sequence[Path], pins: str) -> str:
-        """Makes the system, with a new home folder.
+        """Makes the system, with nothing in its home folder but copies of files.
 
         Args:
             packages: Debian packages to install beside the base.
@@ -90,8 +90,9 @@ class Userland:
                 link.symlink_to(name)
         if self.system.bits == 32:
             (self.root / "etc/python3.11/sitecustomize.py").write_text(_KERNEL_64)
-        shutil.rmtree(self.home, ignore_errors=True)
-        self.home.mkdir(parents=True)
+        for folder in (self.home, self.root / "tmp"):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
         for path in copied:
             shutil.copy(path, self.home)
         self.root.with_name("cache").mkdir(exist_ok=True)
