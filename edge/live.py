@@ -1,9 +1,11 @@
 """The live loop: read frames, follow the digits, hand what was seen to the sinks. Knows no terminal."""
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from statistics import median
 from typing import Protocol
 
@@ -18,6 +20,8 @@ from edgits.edge.view import Region, placed
 from edgits.errors import OutputError
 from edgits.images import Image
 
+_SETTLED = 100  # frames after which the memory is looked at first: what loads late is loaded
+_KEPT = 10_000  # latencies of which the median is told
 _WAIT = 0.1  # seconds for a frame, after which the loop looks whether it shall end
 
 
@@ -183,25 +187,27 @@ class _Pace:
 
 @dataclass
 class Summary:
-    """What a run came to.
+    """What a run came to. Grows no further after some minutes, however long the run.
 
     Attributes:
         frames: Number of frames read.
-        latencies: Milliseconds of each.
+        latencies: Milliseconds of each of the last ones.
         hits: Digits read rightly, of those sources that know their truth.
         read: Digits read there.
         written: Digits that were there.
         exact: Frames whose whole text was right.
         known: Frames whose truth was known.
+        resident: Bytes of memory after 100 frames; None before.
     """
 
     frames: int = 0
-    latencies: list[float] = field(default_factory=list)
+    latencies: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT))
     hits: int = 0
     read: int = 0
     written: int = 0
     exact: int = 0
     known: int = 0
+    resident: int | None = None
     _first: float = 0.0
     _last: float = 0.0
 
@@ -212,6 +218,8 @@ class Summary:
         self._last = time.perf_counter()
         self._first = self._first or self._last
         self.frames += 1
+        if self.frames == _SETTLED:
+            self.resident = resident()
         self.latencies.append(shot.result.latency_ms)
         if (truth := shot.frame.truth) is not None:
             self.known += 1
@@ -241,7 +249,18 @@ class Summary:
         if self.f1 is not None:
             parts.append(f"digit F1 {self.f1:.3f}")
             parts.append(f"text exact in {100 * self.exact / self.known:.1f} % of frames")
+        now = resident()
+        if self.resident is not None and now is not None:
+            parts.append(f"memory {self.resident / 1e6:.0f} MB after {_SETTLED} frames, {now / 1e6:.0f} MB at the end")
         return " · ".join(parts)
+
+
+def resident() -> int | None:
+    """Returns the bytes of memory that this process holds; None where the system doesn't say."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return None
 
 
 def count_hits(digits: Sequence[Digit], truth: Truth) -> int:
