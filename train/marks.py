@@ -115,7 +115,7 @@ def _texture(rng: Rng, _: Sequence[Image]) -> Image:
     texture = cv2.resize(noise, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
     if rng.random() < 0.5:
         return np.asarray((texture > rng.uniform(0.3, 1.2)) * 255, np.uint8)
-    return np.clip(texture * rng.uniform(20, 120), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(texture * rng.uniform(20, 120), 0, 255), np.uint8)
 
 
 def _paper(rng: Rng, _: Sequence[Image]) -> Image:  # noqa: ARG001 - the kinds take the same arguments

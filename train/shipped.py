@@ -55,8 +55,7 @@ def main(
         recipe = replace(recipe, epochs=epochs)
     recipe = replace(recipe, validation_fraction=0.05)
     parts, held = load_parts(data)
-    shapes, unseen_shapes = _omniglot(data / "omniglot" / "omniglot-dev.npz")
-    blanks, unseen_blanks = (_cells(data, split, _BLANK)[0] for split in ("train", "val"))
+    marks, (unseen_shapes, unseen_blanks) = load_marks(data)
     taught = f" --teacher {teacher.name}" if teacher else ""
     run = fit_run(
         parts,
@@ -65,7 +64,7 @@ def main(
         seed=seed,
         image_seed=_IMAGE_SEED,
         test=replace(load_dataset(f"{data / 'mnist'}:test"), provenance={"source": "mnist:test"}),
-        rejects=[shapes, blanks],
+        rejects=marks,
         teacher=teacher and teacher / "model.keras",
         variants=variants,
         resume=resume,
@@ -99,6 +98,13 @@ def load_parts(data: Path) -> tuple[list[Part], dict[str, Dataset]]:
     held["sudoku handwriting"] = Dataset(*_cells(data, "val", _HANDWRITTEN))
     named = {name: replace(part, provenance={"source": name, "count": len(part)}) for name, part in parts.items()}
     return [Part(part, WEIGHTS[name]) for name, part in named.items()], held
+
+
+def load_marks(data: Path) -> tuple[list[npt.NDArray[np.uint8]], list[npt.NDArray[np.uint8]]]:
+    """Loads real images of what is no digit: Omniglot's glyphs and empty sudoku cells, to train on and held back."""
+    glyphs = _omniglot(data / "omniglot" / "omniglot-dev.npz")
+    blanks = [_cells(data, split, _BLANK)[0] for split in ("train", "val")]
+    return [glyphs[0], blanks[0]], [glyphs[1], blanks[1]]
 
 
 def judge(run: Run, digits: dict[str, Dataset], others: dict[str, npt.NDArray[np.uint8]]) -> dict[str, Any]:
