@@ -132,7 +132,8 @@ class Routes:
             self._stills.popitem(last=False)
         listed = [{"box": mark.box, "digit": mark.digit, "confidence": round(mark.confidence, 3)} for mark in marks]
         result = shot.result
-        return web.json_response({"still": number, "width": result.width, "height": result.height, "marks": listed})
+        facts = {"still": number, "frame": shot.frame.index, "width": result.width, "height": result.height}
+        return web.json_response(facts | {"marks": listed})
 
     async def still_picture(self, request: web.Request) -> web.Response:
         """The picture kept under a number."""
