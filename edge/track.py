@@ -8,6 +8,7 @@ again, just what is seen is reported.
 import math
 import time as clock
 from dataclasses import dataclass, field, replace
+from statistics import median
 
 import numpy as np
 import numpy.typing as npt
@@ -149,7 +150,8 @@ def _shift(moves: list[tuple[Box, Box]]) -> tuple[int, int]:
     """How far the view moved, in pixels: the median of the digits that were matched."""
     if not moves:
         return 0, 0
-    across, down = np.median([np.subtract(new, old)[:2] + np.subtract(new, old)[2:] / 2 for old, new in moves], axis=0)
+    across = median(new[0] - old[0] + (new[2] - old[2]) / 2 for old, new in moves)
+    down = median(new[1] - old[1] + (new[3] - old[3]) / 2 for old, new in moves)
     return round(across), round(down)
 
 
@@ -169,7 +171,7 @@ def _match(tracks: list[_Track], digits: tuple[Digit, ...], farthest: float) -> 
         return {}
     old, new = _places([track.box for track in tracks]), _places([digit.box for digit in digits])
     same = np.array([[track.digit == digit.digit for digit in digits] for track in tracks])
-    size = np.maximum(old[:, None, 2:].max(axis=2), new[None, :, 2:].max(axis=2))
+    size = np.maximum(old[:, None, 3], new[None, :, 3])
     alike = _alike(old, new)
     moves = new[None, :, :2] - old[:, None, :2]
     moves = moves - _common_shift(moves, size, alike, same, farthest)
@@ -189,17 +191,18 @@ def _match(tracks: list[_Track], digits: tuple[Digit, ...], farthest: float) -> 
 
 
 def _places(boxes: list[Box]) -> Floats:
-    """Returns float64 (N, 4): centre x, centre y, width, height."""
+    """Returns float64 (N, 4): centre x, centre y, height, longer side."""
     values = np.array(boxes, np.float64)
     values[:, :2] += values[:, 2:] / 2
+    values[:, 2], values[:, 3] = values[:, 3], np.maximum(values[:, 2], values[:, 3])
     return values
 
 
 def _alike(old: Floats, new: Floats) -> npt.NDArray[np.bool_]:
     """Tells which boxes may be the same digit's by their height, and by their longer side."""
-    sides = [(places[:, 3], places[:, 2:].max(axis=1)) for places in (old, new)]
-    ratios = [np.log(a[:, None] / b[None, :]) for a, b in zip(*sides, strict=True)]
-    return np.asarray(np.max(np.abs(ratios), axis=0) <= math.log(_SIZE_RATIO))
+    ratios = old[:, None, 2:] / new[None, :, 2:]
+    fits = (ratios <= _SIZE_RATIO) & (ratios >= 1 / _SIZE_RATIO)
+    return np.asarray(fits[..., 0] & fits[..., 1])
 
 
 def _common_shift(
@@ -218,6 +221,7 @@ def _common_shift(
     rows, columns = rows[nearest], columns[nearest]
     shifts, weights = moves[rows, columns], np.where(same[rows, columns], 1.0, 0.25)
     tolerance = 0.25 * float(np.median(size[rows, columns]))
-    near = np.abs(shifts[:, None] - shifts[None]).max(axis=2) <= tolerance
+    x, y = shifts.T.astype(np.float32)
+    near = (np.abs(x[:, None] - x) <= tolerance) & (np.abs(y[:, None] - y) <= tolerance)
     members = near[int(np.argmax(near @ weights))]
-    return np.asarray(np.average(shifts[members], axis=0, weights=weights[members]))
+    return np.asarray(weights[members] @ shifts[members] / weights[members].sum())
