@@ -1,6 +1,6 @@
 """Follows digits from frame to frame and lets the frames vote. Knows nothing of images: boxes, digits and times only.
 
-Where most of the digits known are seen again, the view is the same, and the frames vote on presence too: one that is
+Where enough of the digits known are seen again, the view is the same, and the frames vote on presence too: one that is
 missed for a moment, as in a blurred frame, is held, and a mark that flashes up is not shown. Where they aren't seen
 again, just what is seen is reported.
 """
@@ -27,6 +27,8 @@ _GRACE = 0.5  # seconds that a track outlives its last sighting
 # A digit is shown once it was there in this share of the recent frames, each counting as its votes do, and down to
 # the lower one: new ones come after 0.2 s, those gone go after 0.3 s, at any frame rate.
 _THERE_FROM, _THERE_DOWN_TO = 0.5, 0.37
+# A view is the same if this share of its digits is seen again. It is forgotten when it isn't for so many seconds.
+_SAME_VIEW, _VIEW_LOST = 0.34, 0.25
 # Frames that must agree, and the mean confidence they must give; it stays stable down to the lower one.
 _STABLE_FRAMES, _STABLE_FROM, _STABLE_DOWN_TO = 3, 0.6, 0.45
 # A digit may move by this share of its size beyond the common shift, and sizes may differ by this factor.
@@ -82,6 +84,7 @@ class Tracker:
         self._next = 1
         self._time = -math.inf  # of the last frame
         self._frames = 0.0  # of the same view, those of late counting more
+        self._viewed = -math.inf  # when it was seen last
 
     def update(self, result: FrameResult, *, time: float) -> FrameResult:
         """Takes the next frame's reading.
@@ -108,7 +111,6 @@ class Tracker:
             track = homes.get(index) or self._begin(digit, time)
             track.vote(digit, time)
             seen.append(track)
-        self._count(seen, time)
         digits, lines = self._reported(result, seen, time)
         timings = result.timings | {"track": 1000 * (clock.perf_counter() - start)}
         return replace(result, digits=digits, lines=lines, timings=timings)
@@ -119,10 +121,14 @@ class Tracker:
         self._tracks.append(track)
         return track
 
-    def _count(self, seen: list[_Track], time: float) -> None:
-        """Lets the frame vote on which digits are there."""
-        again = sum(track.known for track in seen)
-        if again == 0 or 2 * again < sum(track.known for track in self._tracks):  # another view, or none
+    def _count(self, seen: list[_Track], time: float) -> bool:
+        """Lets the frame vote on which digits are there, unless it shows too little of the view that was known."""
+        known = sum(track.known for track in self._tracks)
+        if 0 < _SAME_VIEW * known <= sum(track.known for track in seen):
+            self._viewed = time
+        elif known and time - self._viewed <= _VIEW_LOST:
+            return False
+        else:  # another view begins
             self._frames = 0.0
             for track in self._tracks:
                 track.there = 0.0
@@ -131,14 +137,17 @@ class Tracker:
         for track in self._tracks:
             track.there = fade * track.there + (track.seen == time)
             track.known = track.there >= (_THERE_DOWN_TO if track.known else _THERE_FROM) * self._frames
+        return True
 
     def _reported(
         self, result: FrameResult, seen: list[_Track], time: float
     ) -> tuple[tuple[Digit, ...], tuple[int, ...]]:
         """Gives the digits that are there, those seen and those held, and how many are in each line."""
-        inside = [track for track in self._tracks if track.known and _within(track.box, result.width, result.height)]
-        held = [track for track in inside if track.seen < time]
-        shown = [track for track in seen if track.known] + held
+        shown = seen
+        if self._count(seen, time):
+            missed = [track for track in self._tracks if track.known and track.seen < time]
+            held = [track for track in missed if _within(track.box, result.width, result.height)]
+            shown = [track for track in seen if track.known] + held
         digits = [track.shown(time) for track in shown]
         if shown == seen:
             return tuple(digits), result.lines

@@ -37,7 +37,7 @@ def test_a_still_digit_keeps_its_number_and_becomes_stable():
     st.floats(0.01, 2.0),
 )
 def test_only_what_was_seen_of_late_is_reported(frames, step, interval):
-    """Any digits come and go at six places: each reported one was seen within 0.35 s, most of them in this frame."""
+    """Any digits come and go at six places: each reported one was seen within 0.35 s, enough of them in this frame."""
     tracker = Tracker()
     last: dict[int, float] = {}  # track → time of the frame that showed it
     for index, found in enumerate(frames):
@@ -51,7 +51,7 @@ def test_only_what_was_seen_of_late_is_reported(frames, step, interval):
         assert all(0 <= digit.confidence <= 1 and digit.stable is not None for digit in out.digits)
         boxes = {digit.box for digit in result.digits}
         here = [digit for digit in out.digits if digit.box in boxes]
-        assert 2 * len(here) >= len(out.digits)
+        assert 3 * len(here) >= len(out.digits)
         last |= {digit.track: time for digit in here}
         assert all(time - last[digit.track] <= 0.36 for digit in out.digits)
 
