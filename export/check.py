@@ -19,7 +19,7 @@ from edgits.stats import softmax
 # These crash in a process that has TensorFlow loaded.
 _APART = frozenset({"tflite-runtime"})
 MICRO = "tflite-micro"
-_MICRO_IMAGES = 200  # it takes 8 ms for one, of which the others take some hundred microseconds
+MICRO_IMAGES = 200  # it takes 8 ms for one, of which the others take some hundred microseconds
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def check_file(path: Path, recipe: Recipe, card: ModelCard, reference: Reference
     """
     checks, left_out = [], []
     for name in runtimes_of(path, recipe):
-        asked = reference.first(_MICRO_IMAGES) if name == MICRO else reference
+        asked = reference.first(MICRO_IMAGES) if name == MICRO else reference
         # One image, a few, then the rest: an open batch must survive the changes.
         batches = np.split(asked.images, [1, min(8, len(asked.images))])
         try:

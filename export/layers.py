@@ -52,17 +52,23 @@ def compare_layers(path: Path, reference: Path, images: Floats) -> list[Layer]:
     Raises:
         ModelError: The files are of different kinds, or no layer of one is found in the other.
     """
+    check_comparable(path, reference)
+    kind = model_kind(path)
+    with tempfile.TemporaryDirectory() as folder, quiet():
+        if model_kind(reference) == "keras":
+            reference = _float_file(reference, Path(folder) / f"float32.{kind}", images)
+        run = run_onnx if kind == "onnx" else run_tflite
+        return _paired(run(reference, images), run(path, images), path)
+
+
+def check_comparable(path: Path, reference: Path) -> None:
+    """Raises `ModelError` unless the files are of a kind, or the reference is a Keras model."""
     kind = model_kind(path)
     if model_kind(reference) not in (kind, "keras") or kind == "keras":
         raise ModelError(
             f"layers of '{path}' can't be compared with '{reference}': they need the Keras model, or a float .{kind}; "
             "name one with --against"
         )
-    with tempfile.TemporaryDirectory() as folder, quiet():
-        if model_kind(reference) == "keras":
-            reference = _float_file(reference, Path(folder) / f"float32.{kind}", images)
-        run = run_onnx if kind == "onnx" else run_tflite
-        return _paired(run(reference, images), run(path, images), path)
 
 
 def _float_file(keras_file: Path, path: Path, images: Floats) -> Path:

@@ -8,12 +8,11 @@ import importlib.metadata
 import platform
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import click
-import numpy as np
 
 from edgits import files
 from edgits.card import ModelCard, load_card
@@ -147,17 +146,12 @@ def _measure_one(path: Path, recipe: Recipe, columns: list[Column], trial: Trial
     for column in columns:
         if path.suffix in column.suffixes:
             say(f"running {recipe.name} on {column.title}")
-            cells.append(_cell(column, path, recipe, card, _few(trial) if column.slow else trial))
+            cells.append(_cell(column, path, recipe, card, trial.first(_FEW) if column.slow else trial))
         else:
             cells.append(None)
     attempts = find_oldest(path, recipe, card, trial, on_step=say)
     last = attempts[-1]
     return Row(recipe, size, tuple(cells), "–" if last.problem else f"{last.runtime} {last.version}")
-
-
-def _few(trial: Trial) -> Trial:
-    data = trial.data.take(np.arange(min(_FEW, len(trial.data))))
-    return replace(trial, data=data, reference=trial.reference.first(_FEW))
 
 
 def _cell(column: Column, path: Path, recipe: Recipe, card: ModelCard | None, trial: Trial) -> Cell:

@@ -47,6 +47,11 @@ class Trial:
     reference: Reference
     path: Path
 
+    def first(self, count: int) -> "Trial":
+        """Returns the trial on the first `count` images."""
+        data = self.data.take(np.arange(min(count, len(self.data))))
+        return replace(self, data=data, reference=self.reference.first(count))
+
     def inputs(self, card: ModelCard | None) -> Floats:
         """Returns the images as a file with that card takes them."""
         feed = Feed.of(card or self.card)

@@ -19,13 +19,13 @@ from edgits.card import ModelCard, load_card
 from edgits.edge.recognizer import find_model
 from edgits.edge.runtimes import model_kind
 from edgits.errors import CheckError, MissingExtraError, ModelError
-from edgits.export.check import MICRO, runtimes_of
+from edgits.export.check import MICRO, MICRO_IMAGES, runtimes_of
 from edgits.export.environments import run_bare
 from edgits.export.faults import Fault, answer_faults, structural_faults
 from edgits.export.feed import load_samples
 from edgits.export.flips import draw
 from edgits.export.layer_plot import plot_layers
-from edgits.export.layers import Layer, compare_layers
+from edgits.export.layers import Layer, check_comparable, compare_layers
 from edgits.export.metadata import CARD_KEY
 from edgits.export.oldest import Attempt, find_oldest
 from edgits.export.outcome import Outcome
@@ -124,6 +124,8 @@ def verify(
     card, faults = _card_or_faults(path)
     if not faults:
         model_kind(path)
+        if layers:
+            check_comparable(path, other)
     source = data or next((str(place) for place in _beside(path, "test.npz")), "mnist5k")
     on_step(f"reading images with {other.name}")
     trial = make_trial(other, lambda card: load_samples(source, card.labels, card.input.shape[2]), card)
@@ -168,10 +170,10 @@ def _ask_all(
     """
     outcomes, left_out = [], []
     for runtime in _runtimes(path, recipe, damaged=bool(faults)):
-        on_step(f"reading {len(trial.data):,} images with {path.name} on {runtime}")
-        ask = run_bare if runtime == MICRO else run_apart
+        asked, ask = (trial.first(MICRO_IMAGES), run_bare) if runtime == MICRO else (trial, run_apart)
+        on_step(f"reading {len(asked.data):,} images with {path.name} on {runtime}")
         try:
-            outcome, evidence = trial.examine(partial(ask, path, runtime), runtime, recipe, card)
+            outcome, evidence = asked.examine(partial(ask, path, runtime), runtime, recipe, card)
             outcomes.append(outcome)
             faults += answer_faults(evidence, explained=any(fault.explains_answers for fault in faults))
         except MissingExtraError as error:
