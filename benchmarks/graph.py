@@ -107,7 +107,9 @@ def _delegated(steps: Sequence[Any], delegates: Sequence[Any]) -> set[int]:
 
 
 def _is_weight(index: int, steps: Iterable[Any], tensors: dict[int, Any]) -> bool:
-    """Tells weights from the integers that shape operations take."""
+    """Tells weights from single numbers, and from the integers that shape operations take."""
+    if math.prod(tensors[index]["shape"].tolist()) == 1:
+        return False
     if tensors[index]["dtype"] in (np.float32, np.float16, *_INTEGERS):
         return True
     # an integer model's biases
@@ -151,7 +153,9 @@ def onnx_graph(data: bytes) -> Graph:
     }
     shapes |= {name: list(value.shape) for name, value in constants.items()}
     scaling = {name for node in graph.node if "QuantizeLinear" in node.op_type for name in node.input[1:]}
-    used = [value for name, value in constants.items() if value.dtype != np.int64 and name not in scaling]
+    used = [
+        value for name, value in constants.items() if value.size > 1 and value.dtype != np.int64 and name not in scaling
+    ]
     return Graph(
         operations=tuple(Operation(node.op_type, ()) for node in graph.node if node.op_type != "Constant"),
         parameters=sum(value.size for value in used) + _attributes(graph),

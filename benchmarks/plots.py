@@ -68,14 +68,15 @@ def _pareto(rows: Sequence[BenchmarkRow]) -> Any:
         row, (x, y), colour = rows[place], points[place], colours[rows[place].model][0]
         low, high = (100 * bound for bound in row.ci95)
         axes.errorbar(x, y, [[y - low], [high - y]], color=colour, alpha=0.5, linewidth=0.8, capsize=2, zorder=2)
-        area = 50 + 900 * row.bytes / largest
-        axes.scatter(x, y, area, color=colour, alpha=0.8, edgecolor="white", linewidth=1, zorder=3)
+        axes.scatter(
+            x, y, _area(row.bytes / largest), color=colour, alpha=0.8, edgecolor="white", linewidth=1, zorder=3
+        )
         mark = "★ " if place in front else ""
         name = f"{number}  {mark}{row.name}, {row.bytes / 1000:,.0f} kB"
         axes.plot([], [], "o", color=colour, label=name)
     axes.set_xscale("log")
     axes.margins(x=0.1, y=0.1)
-    _number_points(axes, [points[place] for place in order])
+    _number_points(axes, [points[place] for place in order], [rows[place].bytes / largest for place in order])
     axes.set(xlabel="median latency of one image, µs", ylabel="accuracy, %")
     _plain_ticks(axes.xaxis)
     axes.set_title("Accuracy against latency; area: size of the file; bars: 95 % intervals", fontsize=11)
@@ -84,7 +85,12 @@ def _pareto(rows: Sequence[BenchmarkRow]) -> Any:
     return _finished(figure)
 
 
-def _number_points(axes: Any, points: Sequence[tuple[float, float]]) -> None:
+def _area(share: float) -> float:
+    """Returns a circle's area, in square points, of a file's share of the largest one's size."""
+    return 50 + 900 * share
+
+
+def _number_points(axes: Any, points: Sequence[tuple[float, float]], shares: Sequence[float]) -> None:
     """Writes each point's number above it; points that lie together share a line of numbers."""
     groups: list[list[int]] = []
     for place, point in enumerate(points):
@@ -99,8 +105,9 @@ def _number_points(axes: Any, points: Sequence[tuple[float, float]]) -> None:
     for group in groups:
         x, y = points[group[0]]
         text = ", ".join(str(place + 1) for place in group)
+        away = 4 + 0.4 * max(_area(shares[place]) for place in group) ** 0.5
         axes.annotate(
-            text, (x, y), (9, 9), textcoords="offset points", fontsize=9, weight="bold", color=_TEXT, zorder=5
+            text, (x, y), (away, away), textcoords="offset points", fontsize=9, weight="bold", color=_TEXT, zorder=5
         )
 
 
@@ -142,7 +149,8 @@ def _confusion(outcome: Benchmark) -> Any:
     for place, row in enumerate(outcome.rows[1:], start=1):
         seen.setdefault(row.model, place)
     ranked = sorted(seen.values(), key=lambda place: -_flips(outcome.rows[place]))[:_MOST_MATRICES]
-    figure = _figure(3.9 * len(ranked) + 0.4, 4.9)
+    ranked = [place for place in ranked if _flips(outcome.rows[place])] or ranked[:1]
+    figure = _figure(max(5.0, 3.9 * len(ranked) + 0.4), 4.9)
     expected = _matrix(outcome, 0)
     changes = [_matrix(outcome, place) - expected for place in ranked]
     most = max(1, *(int(np.abs(change).max()) for change in changes))
@@ -151,7 +159,8 @@ def _confusion(outcome: Benchmark) -> Any:
         axes.imshow(change * good, cmap="RdBu_r", vmin=-1.3 * most, vmax=1.3 * most)
         for true, found in np.argwhere(change):
             text = f"{change[true, found]:+d}".replace("-", "−")
-            axes.text(found, true, text, ha="center", va="center", fontsize=7.5, color=_TEXT)
+            colour = "white" if abs(change[true, found]) > 0.7 * most else _TEXT
+            axes.text(found, true, text, ha="center", va="center", fontsize=7.5, color=colour)
         row = outcome.rows[place]
         flips = _flips(row)
         axes.set_title(f"{row.model}\n{flips} {'answer differs' if flips == 1 else 'answers differ'}", fontsize=9)

@@ -46,7 +46,7 @@ class Worker:
         self._recognizer: Recognizer
         self._runtime, self._card = open_any(self._path, runtime=runtime, threads=threads)
         loaded = time.perf_counter()
-        self._runtime.run(np.zeros((1, *self._runtime.input.shape), np.float32))
+        self._run_one()
         self._load_ms, self._first_ms = 1000 * (loaded - began), 1000 * (time.perf_counter() - loaded)
         self._memory_mb = _peak_memory_mb()
         self._convention = ""
@@ -67,6 +67,7 @@ class Worker:
             if isinstance(self._runtime, Adapted):
                 self._convention = self._runtime.convention.text()
         self._recognizer = Recognizer(self._runtime, self._card)
+        self._run_one()  # an interpreter's shapes are those of its last batch
         graph = self._graph()
         return {
             "runtime": self._runtime.name,
@@ -83,6 +84,9 @@ class Worker:
             "first_ms": self._first_ms,
             "memory_mb": self._memory_mb,
         }
+
+    def _run_one(self) -> None:
+        self._runtime.run(np.zeros((1, *self._runtime.input.shape), np.float32))
 
     def _graph(self) -> Graph:
         if isinstance(self._inner, TFLiteRuntime):
