@@ -14,13 +14,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgits import __version__, files
+from edgits.card import NONE_LABEL
 from edgits.dataset import Dataset
-from edgits.errors import OutputError, require
+from edgits.errors import ModelError, OutputError, require
 from edgits.quiet import quiet
+from edgits.train.checkpoint import Checkpoint
+from edgits.train.progress import Display, waited_text
 from edgits.train.recipes import RECIPES, Recipe
+from edgits.train.spread import STRATEGIES, Strategy, find_worker
 
 if TYPE_CHECKING:
-    from edgits.train.fit import Run
+    from edgits.train.mixture import Part
+    from edgits.train.runfolder import Run
 
 _PACKAGES = ("keras", "matplotlib", "seaborn", "openpyxl")
 _MOST_NAMES = 20
@@ -44,25 +49,44 @@ class _Weighted(click.ParamType[tuple[str, float]]):
 
 # "\b" keeps click from joining the lines that follow
 _EPILOG = "\b\nRecipes:\n" + "\n".join(f"  {name:<8} {recipe.about}" for name, recipe in RECIPES.items())
-_EPILOG += "\n\nExample: edgits train digits/ --recipe classic --out runs/mine"
+_EPILOG += "\n\n\b\nExamples:\n  edgits train digits/ --recipe classic --out runs/mine\n"
+_EPILOG += "  edgits train --from small --data my-digits/"
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("data")
-@click.option("--recipe", type=click.Choice(list(RECIPES)), default="small", show_default=True, help="How to train.")
+@click.argument("data", required=False)
+@click.option("--recipe", type=click.Choice(list(RECIPES)), help="How to train.  [default: small]")
 @click.option(
     "--data",
     "more",
     type=_Weighted(),
     multiple=True,
-    help="More data to train on; an epoch shows each of its images WEIGHT times. May be repeated.",
+    help="Data, or more data, to train on; an epoch shows each of its images WEIGHT times. May be repeated.",
 )
 @click.option(
     "--test", metavar="DATA", help="Data to test on, never trained on; by default a part of DATA is held back."
 )
-@click.option("--out", type=click.Path(path_type=Path), metavar="RUN", help="Run folder.  [default: runs/RECIPE]")
+@click.option(
+    "--from",
+    "start",
+    metavar="MODEL",
+    help="Train a finished model further on your own digits, 50 to 500 images, and rehearse the digits that it knows. "
+    "A shipped model, a run folder, or a .keras file with its card.",
+)
+@click.option("--teacher", metavar="MODEL", help="A finished model to learn from beside the labels, named as --from's.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Run folder.  [default: runs/RECIPE, or runs/NAME-own with --from]",
+)
 @click.option("--epochs", type=click.IntRange(1, 10_000), help="Passes over the data; by default the recipe's.")
 @click.option("--batch-size", type=click.IntRange(1, 65_536), help="Images a step; by default the recipe's.")
+@click.option(
+    "--patience",
+    type=click.IntRange(1, 10_000),
+    help="Stop once so many epochs have brought no less validation loss, and take the best epoch's weights.",
+)
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
@@ -70,15 +94,29 @@ _EPILOG += "\n\nExample: edgits train digits/ --recipe classic --out runs/mine"
     show_default=True,
     help="The same seed gives the same model on the same machine.",
 )
+@click.option("--resume", is_flag=True, help="Go on with the unfinished training in RUN; give all other options again.")
+@click.option(
+    "--strategy",
+    type=click.Choice(STRATEGIES),
+    default="one",
+    show_default=True,
+    help="mirrored: all accelerators of this machine; multiworker: all machines that TF_CONFIG names, each of which "
+    "runs this command. A batch is shared among them.",
+)
 def train(
-    data: str,
-    recipe: str,
+    data: str | None,
+    recipe: str | None,
     more: tuple[tuple[str, float], ...],
     test: str | None,
+    start: str | None,
+    teacher: str | None,
     out: Path | None,
     epochs: int | None,
     batch_size: int | None,
+    patience: int | None,
     seed: int,
+    resume: bool,
+    strategy: Strategy,
 ) -> None:
     """Trains a model on DATA and writes a run folder with the full report.
 
@@ -86,29 +124,73 @@ def train(
     file or a folder with IDX files (FOLDER:test is its test pair), an .npz with images and labels, a .csv as Kaggle's
     Digit Recognizer has it, or a built-in name: mnist5k, mnist, mnist:test.
     """
-    chosen = RECIPES[recipe]
-    chosen = replace(chosen, epochs=epochs or chosen.epochs, batch_size=batch_size or chosen.batch_size)
-    folder = out or Path("runs") / recipe
-    _check_ready(folder)
+    sources = [*([(data, 1.0)] if data else []), *more]
+    if not sources:
+        raise click.UsageError("there is nothing to train on; give DATA, as an argument or by --data")
+    if start and (recipe or teacher):
+        raise click.UsageError(f"--{'recipe' if recipe else 'teacher'} and --from exclude each other; leave one out")
+    if resume and not out:
+        raise click.UsageError("--resume needs the run folder to go on with; give it by --out")
+    begun, chosen = _start(start) if start else (None, RECIPES[recipe or "small"])
+    chosen = replace(
+        chosen,
+        epochs=epochs or chosen.epochs,
+        batch_size=batch_size or chosen.batch_size,
+        patience=patience or chosen.patience,
+    )
+    guide = _teacher(teacher, chosen) if teacher else None
+    worker, workers = find_worker() if strategy == "multiworker" else (0, 1)
+    folder = out or Path("runs") / (f"{chosen.model}-own" if start else chosen.name)
+    _check_ready(folder, resume)
     from edgits.train.data import check_trainable, load_dataset
     from edgits.train.mixture import Part
 
-    parts = [Part(load_dataset(source), weight) for source, weight in ((data, 1.0), *more)]
+    parts = [Part(load_dataset(source), weight) for source, weight in sources]
     held = load_dataset(test) if test else None
     for part in parts:
         check_trainable(part.data)
     for dataset in (*(part.data for part in parts), *([held] if held else [])):
         _tell_data(dataset)
-    with _new_folder(folder):
-        run = _fit(parts, chosen, folder, seed=seed, test=held)
-        _tell_run(run, chosen, seed, [part.data for part in parts])
+    click.echo(f"recipe {chosen.name}: {chosen.epochs} epochs, batch {chosen.batch_size}, seed {seed}")
+    if workers > 1:
+        click.echo(f"machine {worker} of {workers}; machine 0 writes the run folder")
+    click.echo()
+    command = shlex.join(["edgits", *sys.argv[1:]])
+    options = {"seed": seed, "test": held, "resume": resume, "strategy": strategy, "command": command}
+    with _new_folder(folder) if worker == 0 else contextlib.nullcontext():
+        _run(parts, chosen, folder, begun, options | ({} if begun else {"teacher": guide}), quietly=worker > 0)
 
 
-def _check_ready(folder: Path) -> None:
+def _start(model: str) -> tuple[Path, Recipe]:
+    from edgits.train.finetune import find_start, recipe_for
+
+    path, card = find_start(model)
+    return path, recipe_for(card)
+
+
+def _teacher(model: str, recipe: Recipe) -> Path:
+    """Finds a teacher, and checks by its card that it takes and gives what the recipe's model does."""
+    from edgits.train.finetune import find_start
+
+    path, card = find_start(model)
+    if card.normalization != recipe.normalization or (NONE_LABEL in card.labels) != recipe.reject:
+        raise ModelError(
+            f"the teacher '{path}' takes or gives other values than the recipe '{recipe.name}' trains for; "
+            "give a teacher of a recipe like it"
+        )
+    return path
+
+
+def _check_ready(folder: Path, resume: bool) -> None:
     """Checks what would otherwise fail after the training."""
     for package in _PACKAGES:
         if importlib.util.find_spec(package) is None:
             require(package, extra="train")
+    unfinished = Checkpoint(folder).exists()
+    if unfinished and resume:
+        return
+    if unfinished:
+        raise OutputError(f"'{folder}' holds an unfinished training; go on with it by --resume, or delete the folder")
     if (folder / "run.json").exists() or (folder / "model.keras").exists():
         raise OutputError(f"'{folder}' already holds a run; choose another folder with --out, or delete it")
 
@@ -119,54 +201,42 @@ def _new_folder(folder: Path) -> Iterator[None]:
     files.make_folder(folder)
     try:
         yield
-    except BaseException:
+    except BaseException as error:
+        if not Checkpoint(folder).exists():
+            Checkpoint(folder).remove()
+        elif isinstance(error, KeyboardInterrupt):
+            arguments = [word for word in sys.argv[1:] if word != "--resume"]
+            arguments += [] if "--out" in arguments else ["--out", str(folder)]
+            click.echo(f"\ngo on with   {shlex.join(['edgits', *arguments, '--resume'])}", err=True)
         with contextlib.suppress(OSError):  # it holds something, so it stays
             folder.rmdir()
         raise
 
 
-def _fit(parts: Any, recipe: Recipe, folder: Path, *, seed: int, test: Dataset | None) -> "Run":
-    """Trains, with an epoch a line and, on a terminal, a bar with the time left."""
+def _run(
+    parts: list["Part"], recipe: Recipe, folder: Path, begun: Path | None, options: dict[str, Any], *, quietly: bool
+) -> None:
+    """Trains, shows how it goes, and tells of the run."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet():
         require("keras", extra="train")
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
-
+    from edgits.train.finetune import comparison_text, finetune
     from edgits.train.fit import fit_run
 
-    console = Console(highlight=False, markup=False)
-    click.echo(f"recipe {recipe.name}: {recipe.epochs} epochs, batch {recipe.batch_size}, seed {seed}\n")
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]} left")
-    with Progress(*columns, console=console, transient=True, disable=not sys.stdout.isatty()) as progress:
-        bar = progress.add_task("starting", total=1.0, left="–")
+    with Display(recipe.epochs) as display:
 
-        def on_batch(epoch: int, done: int, left: float) -> None:
-            passed = progress.tasks[0].elapsed or 0.0
-            progress.update(
-                bar,
-                description=f"epoch {epoch}/{recipe.epochs}, step {done}",
-                completed=passed / max(passed + left, 1e-9),
-                left=_clock(left),
-            )
+        def tell(run: "Run", compared: Any = ()) -> None:
+            display.close()
+            if not quietly:
+                _tell_run(run, recipe, options["seed"], [part.data for part in parts])
+                if compared:
+                    click.echo(f"\n{comparison_text(compared)}\n")
+                click.echo(f"next    edgits export {shlex.quote(str(run.folder))}")
 
-        def on_epoch(row: dict[str, float]) -> None:
-            left = row["seconds"] * (recipe.epochs - row["epoch"])
-            console.print(
-                f"epoch {row['epoch']:>3.0f}/{recipe.epochs}  "
-                f"accuracy: training {row['accuracy']:.2%}, validation {row['val_accuracy']:.2%}  "
-                f"loss: {row['loss']:.4f}, {row['val_loss']:.4f}  {_clock(left)} left",
-                soft_wrap=True,
-            )
-
-        command = shlex.join(["edgits", *sys.argv[1:]])
-        return fit_run(
-            parts, recipe, folder, seed=seed, test=test, command=command, on_batch=on_batch, on_epoch=on_epoch
-        )
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+        if begun:
+            finetune(parts, begun, recipe, folder, finish=tell, **options, **display.told())
+        else:
+            fit_run(parts, recipe, folder, finish=tell, **options, **display.told())
 
 
 def _tell_data(dataset: Dataset) -> None:
@@ -202,15 +272,16 @@ def _tell_run(run: "Run", recipe: Recipe, seed: int, datasets: list[Dataset]) ->
         "Input": f"{size}x{size}, grey, 0 to 1, {recipe.normalization.method}",
         "Parameters": run.card.parameters,
         "Multiply-accumulates": run.card.macs,
-        "Epochs": recipe.epochs,
+        "Epochs": len(run.history),
         "Batch size": recipe.batch_size,
         "Seed": seed,
         "Training seconds": round(sum(row["seconds"] for row in run.history), 1),
+        "of these, waited for images": round(sum(row.get("waited", 0.0) for row in run.history), 1),
         "edgits": __version__,
     }
     written = write_report(run.folder, evaluation, run.test.images, summary=summary, history=run.history)
     click.echo(f"\naccuracy {accuracy_text(evaluation)}\n\n{report_text(evaluation)}")
+    click.echo(f"trained {waited_text(run.history)}")
     click.echo(f"model   {run.folder / 'model.keras'}  ({run.card.parameters:,} parameters)")
     for path in written:
         click.echo(f"report  {path}")
-    click.echo(f"next    edgits export {shlex.quote(str(run.folder))}")

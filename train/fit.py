@@ -1,11 +1,11 @@
-"""Fits a model by a recipe and writes the run folder: model, card, configuration, history, test part.
+"""Fits a model by a recipe, so that an interrupted training can go on, and has the run folder written.
 
 Keras alone is used, so that the same recipe runs on TensorFlow, JAX or PyTorch.
 """
 
-import math
+import hashlib
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,80 +13,22 @@ import numpy as np
 import numpy.typing as npt
 
 from edgits import __version__, files
-from edgits.card import NONE_LABEL, ModelCard, TensorSpec
+from edgits.card import NONE_LABEL
 from edgits.dataset import Dataset
 from edgits.errors import ModelError, require
-from edgits.stats import softmax, wilson
-from edgits.train import loop
-from edgits.train.calibrate import fit_temperature, reject_threshold
+from edgits.train import loop, spread
 from edgits.train.checkpoint import Checkpoint
-from edgits.train.data import check_trainable, stratified_split
-from edgits.train.loop import EpochRow
+from edgits.train.loop import EpochRow, OnBatch, OnWait, Told
 from edgits.train.mixture import Mixture, Part
-from edgits.train.models import build, count_macs
+from edgits.train.models import build
 from edgits.train.recipes import Recipe
-from edgits.train.spread import Strategy, scope
+from edgits.train.runfolder import TEST_IMAGES, Run, write_run
+from edgits.train.split import Split, split_parts
+from edgits.train.spread import Spread, Strategy
 from edgits.train.teacher import Teacher, load_keras
-from edgits.train.variants import Variants, as_input
+from edgits.train.variants import Variants
 
-CALIBRATION_IMAGES = 500
-TEST_IMAGES = 10_000
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished training.
-
-    Attributes:
-        folder: The run folder.
-        card: The model's card.
-        history: A row an epoch: epoch, accuracy, loss, val_accuracy, val_loss, seconds.
-        test: The part that was held back, raw.
-        probabilities: float32 (N, classes) of the test part.
-    """
-
-    folder: Path
-    card: ModelCard
-    history: list[EpochRow]
-    test: Dataset
-    probabilities: npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Split:
-    """The parts of the data: trained on, only watched, held back."""
-
-    train: list[Part]
-    watched: Dataset
-    test: Dataset
-    validated: bool
-
-
-def split_parts(parts: Sequence[Part], test: Dataset | None, recipe: Recipe, seed: int) -> Split:
-    """Splits data as a recipe says.
-
-    Args:
-        parts: Digits; the first part gives the test part where `test` is None.
-        test: Held-back data, or None.
-        recipe: Says the fractions.
-        seed: The same seed gives the same split.
-
-    Raises:
-        DataError: A part has too few classes or images.
-    """
-    for part in parts:
-        check_trainable(part.data)
-    remaining = list(parts)
-    if test is None:
-        kept, held = stratified_split(parts[0].data.labels, recipe.test_fraction, seed)
-        test = parts[0].data.take(held)
-        remaining[0] = replace(parts[0], data=parts[0].data.take(kept))
-    if recipe.validation_fraction == 0:
-        return Split(remaining, test, test, validated=False)
-    kept, watched = stratified_split(remaining[0].data.labels, recipe.validation_fraction, seed + 1)
-    validation = remaining[0].data.take(watched)
-    remaining[0] = replace(remaining[0], data=remaining[0].data.take(kept))
-    return Split(remaining, validation, test, validated=True)
+__all__ = ["Run", "copy_model", "fit_run"]
 
 
 def fit_run(
@@ -104,8 +46,10 @@ def fit_run(
     resume: bool = False,
     strategy: Strategy = "one",
     command: str = "",
-    on_batch: Callable[[int, int, float], None] | None = None,
+    on_wait: OnWait | None = None,
+    on_batch: OnBatch | None = None,
     on_epoch: Callable[[EpochRow], None] | None = None,
+    finish: Callable[[Run], None] | None = None,
 ) -> Run:
     """Trains and writes a run folder.
 
@@ -117,15 +61,20 @@ def fit_run(
         image_seed: Seed of the split and of how images are varied; by default `seed`.
         test: Held-back data; by default a share of the first part.
         rejects: Sets of images that are no digits, uint8 (N, H, W) each.
-        start: A `.keras` file whose weights to begin with; by default fresh ones.
+        start: A `.keras` file of which to take layers and weights; by default the recipe's model with fresh ones.
         teacher: A `.keras` file whose answers to learn from beside the labels.
         variants: Folder in which the varied images are kept for other trainings; by default they are
             kept with the checkpoint.
         resume: Whether to go on with the unfinished training in `out`, if there is one.
-        strategy: How the work is spread; see `edgits.train.spread`.
+        strategy: How the work is spread; see `edgits.train.spread`. Of several machines the first writes `out`,
+            and the folder of another one's run is gone when this returns.
         command: The command line, for the configuration.
+        on_wait: Called while the training waits for its images with the epoch from 1, the share of them
+            that is made, and the seconds until all are; NaN where that isn't known yet.
         on_batch: Called with the epoch from 1, its steps done, and the seconds left of the whole training.
         on_epoch: Called with each epoch's row.
+        finish: Called with the run before the checkpoint is taken away: what it writes is made up for
+            when it is interrupted.
 
     Raises:
         DataError: The data can't be trained on.
@@ -133,6 +82,8 @@ def fit_run(
         OutputError: The run folder can't be written, or holds an unfinished training.
     """
     keras = require("keras", extra="train")
+    over = spread.begin(strategy)
+    over.check(recipe.batch_size)
     image_seed = seed if image_seed is None else image_seed
     split = split_parts(parts, test, recipe, image_seed)
     mixture = Mixture(
@@ -144,45 +95,73 @@ def fit_run(
         rejects=rejects,
     )
     asked = _configuration(recipe, split, seed=seed, image_seed=image_seed, start=start, teacher=teacher)
-    checkpoint = Checkpoint(out)
+    checkpoint = Checkpoint(out, kept=over.leads)
     checkpoint.begin(asked, resume=resume)
     steps = -(-len(mixture) // recipe.batch_size)
     classes = split.test.class_names + ((NONE_LABEL,) if recipe.reject else ())
     rows: list[EpochRow] = []
-    with Variants(mixture, variants or checkpoint.folder / "variants", count=recipe.epochs) as images:
-        keras.utils.set_random_seed(seed)
-        with scope(strategy):
-            if checkpoint.exists():
-                model, rows = checkpoint.load(steps)
-            else:
-                model = _compiled(keras, recipe, len(classes), steps, start)
-        if not _finished(rows, recipe):
-            _fit(keras, model, images, recipe, split, rows, checkpoint, teacher, on_batch=on_batch, on_epoch=on_epoch)
-    if recipe.patience:
-        checkpoint.restore_best(model)
-    plain = build(recipe.model, size=recipe.normalization.size, classes=len(classes))
-    plain.set_weights(model.get_weights())  # in float32, without an optimizer
-    run = _write(plain, recipe, split, rows, out, asked | {"command": command, "strategy": strategy})
+    with over.place(out) as place:
+        folder = variants or (checkpoint.folder if over.leads else place) / "variants"
+        with Variants(mixture, folder, count=recipe.epochs) as images:
+            keras.utils.set_random_seed(seed)
+            with over.scope():
+                if checkpoint.exists():
+                    model, rows = checkpoint.load(steps)
+                else:
+                    model = _compiled(keras, recipe, len(classes), steps, start)
+            over.check_alike(len(rows))
+            if not _finished(rows, recipe):
+                taught = Teacher(teacher) if teacher else None
+                told = Told(on_wait, on_batch, on_epoch)
+                _fit(keras, model, images, recipe, split.watched, rows, checkpoint, taught, over, told)
+        if recipe.patience and over.leads:
+            checkpoint.restore_best(model)
+        plain = copy_model(keras, model, "float32")
+        run = write_run(plain, recipe, split, rows, place, asked | {"command": command, "strategy": strategy})
+        if finish:
+            finish(run)
     checkpoint.remove()
     return run
 
 
+def copy_model(keras: Any, model: Any, precision: str) -> Any:
+    """Returns a model of the same layers and weights, without an optimizer.
+
+    Args:
+        keras: The module.
+        model: The model; its last layer, the scores, stays in float32.
+        precision: ``"float32"`` or ``"mixed_bfloat16"``.
+    """
+
+    def layer(found: Any) -> Any:
+        config = found.get_config()
+        if found is not model.layers[-1]:
+            config["dtype"] = precision
+        return type(found).from_config(config)
+
+    copy = keras.models.clone_model(model, clone_function=layer)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
 def _compiled(keras: Any, recipe: Recipe, classes: int, steps: int, start: Path | None) -> Any:
-    """Builds the model in the recipe's precision, with the weights to start from."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(recipe.precision)
-    try:
-        model = build(recipe.model, size=recipe.normalization.size, classes=classes)
-    finally:
-        keras.config.set_dtype_policy(before)
+    """Builds the model in the recipe's precision, or takes that to start from."""
     if start:
         begun = load_keras(start)
-        if [weight.shape for weight in begun.weights] != [weight.shape for weight in model.weights]:
+        size = recipe.normalization.size
+        if (begun.input_shape, begun.output_shape) != ((None, size, size, 1), (None, classes)):
             raise ModelError(
-                f"'{start}' has {begun.count_params():,} parameters in other shapes than the recipe's model "
-                f"'{recipe.model}' ({model.count_params():,}); give a model of that tier with the same outputs"
+                f"'{start}' takes {begun.input_shape[1:]} and gives {begun.output_shape[-1]} scores, the recipe wants "
+                f"{(size, size, 1)} and {classes}; start from another model"
             )
-        model.set_weights(begun.get_weights())
+        model = copy_model(keras, begun, recipe.precision)
+    else:
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(recipe.precision)
+        try:
+            model = build(recipe.model, size=recipe.normalization.size, classes=classes)
+        finally:
+            keras.config.set_dtype_policy(before)
     model.compile(
         optimizer=keras.optimizers.Adam(loop.schedule(keras, recipe, steps)),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True),
@@ -196,35 +175,39 @@ def _fit(
     model: Any,
     images: Variants,
     recipe: Recipe,
-    split: Split,
+    watched: Dataset,
     rows: list[EpochRow],
     checkpoint: Checkpoint,
-    teacher: Path | None,
-    *,
-    on_batch: Callable[[int, int, float], None] | None,
-    on_epoch: Callable[[EpochRow], None] | None,
+    teacher: Teacher | None,
+    over: Spread,
+    told: Told,
 ) -> None:
     """Trains the epochs that are left, keeping a checkpoint after each."""
-    taught = Teacher(teacher) if teacher else None
-    if taught:
-        taught.check(model)
-    classes = model.output_shape[-1]
-    data = loop.batches(keras, images, recipe, classes=classes, teacher=taught, first_epoch=len(rows))
-    watched = recipe.normalization.batch(split.watched.images), loop.one_hot(split.watched.labels, classes)
-    record = loop.recorder(keras, rows, recipe.epochs, len(data), on_batch=on_batch, on_epoch=on_epoch)
-    keep = loop.checkpointer(
-        keras,
-        lambda trained: checkpoint.save(trained, rows, best=bool(recipe.patience) and _best(rows) == len(rows)),
-        lambda: _finished(rows, recipe),
-    )
+    if teacher:
+        teacher.check(model)
+    begin, first, classes = time.monotonic(), len(rows), model.output_shape[-1]
+    data = loop.batches(keras, images, recipe, classes=classes, teacher=teacher, first_epoch=first, told=told)
+    judged = recipe.normalization.batch(watched.images), loop.one_hot(watched.labels, classes)
+    callbacks = [
+        loop.recorder(keras, rows, recipe, data, begin=begin, told=told),
+        loop.checkpointer(
+            keras,
+            lambda trained: checkpoint.save(trained, rows, best=bool(recipe.patience) and _best(rows) == len(rows)),
+            lambda: _finished(rows, recipe),
+        ),
+    ]
+    if over.over:
+        over.fit(model, data, judged, first_epoch=first, epochs=recipe.epochs, callbacks=callbacks)
+        return
     model.fit(
         data,
-        validation_data=watched,
+        validation_data=judged,
         validation_batch_size=256,
-        initial_epoch=len(rows),
+        initial_epoch=first,
         epochs=recipe.epochs,
+        shuffle=False,  # each epoch has an order of its own, which a training that goes on finds again
         verbose=0,
-        callbacks=[record, keep],
+        callbacks=callbacks,
     )
 
 
@@ -249,93 +232,15 @@ def _configuration(
         "start": start and files.sha256(start),
         "teacher": teacher and files.sha256(teacher),
         "data": [{"weight": part.weight, "trained_on": len(part.data), **part.data.provenance} for part in split.train],
+        "images": _digest(split.train),
         "validation": len(split.watched) if split.validated else 0,
         "test": min(len(split.test), TEST_IMAGES),
     }
 
 
-def _write(
-    model: Any,
-    recipe: Recipe,
-    split: Split,
-    history: list[EpochRow],
-    out: Path,
-    configuration: dict[str, Any],
-) -> Run:
-    seed = configuration["image_seed"]
-    normalization = recipe.normalization
-    test = split.test
-    if len(test) > TEST_IMAGES:
-        test = test.take(np.sort(np.random.default_rng(seed).permutation(len(test))[:TEST_IMAGES]))
-    temperature, threshold = 1.0, 0.0
-    if split.validated:
-        temperature, threshold = _calibrate(model, recipe, split, seed)
-    logits = np.asarray(model.predict(normalization.batch(test.images), batch_size=256, verbose=0), np.float32)
-    probabilities = softmax(logits / temperature)
-    digits = len(test.class_names)
-    correct = int((probabilities[:, :digits].argmax(axis=1) == test.labels).sum())
-    low, high = wilson(correct, len(test))
-    labels = test.class_names + ((NONE_LABEL,) if recipe.reject else ())
-    card = ModelCard(
-        name=recipe.model,
-        format="keras",
-        labels=labels,
-        input=TensorSpec((normalization.size, normalization.size, 1)),
-        output=TensorSpec((len(labels),)),
-        normalization=normalization,
-        temperature=temperature,
-        reject_threshold=threshold,
-        parameters=int(model.count_params()),
-        macs=count_macs(model),
-        training=configuration,
-        accuracy={
-            "value": correct / len(test),
-            "n": len(test),
-            "correct": correct,
-            "ci95": [low, high],
-            "data": test.provenance.get("source", "held-back part"),
-        },
-    )
-    with files.whole_file(out / "model.keras") as temporary:
-        model.save(temporary)
-    card = card.save(out / "model.keras")
-    files.write_json(out / "run.json", configuration)
-    _write_history(out / "history.csv", history)
-    _write_images(out / "test.npz", test)
-    _write_images(out / "calibration.npz", _calibration_part(split.train, seed))
-    return Run(out, card, history, test, probabilities)
-
-
-def _calibrate(model: Any, recipe: Recipe, split: Split, seed: int) -> tuple[float, float]:
-    """Finds temperature and threshold on the validation part, clean and, if the recipe augments, seen by a camera."""
-    clean = recipe.normalization.batch(split.watched.images)
-    inputs, labels = [clean], [split.watched.labels]
-    if recipe.augment:
-        seen = Mixture([Part(split.watched)], recipe.normalization, augmented=True, seed=seed + 1, reject=False)
-        images, truth = as_input(seen.make(0)), seen.labels(seen.picks(0))
-        inputs, labels = [clean, images], [split.watched.labels, truth]
-    truth = np.concatenate(labels)
-    logits = np.asarray(model.predict(np.concatenate(inputs), batch_size=256, verbose=0), np.float32)
-    temperature = fit_temperature(logits, truth)
-    accepted = softmax(logits[: len(clean)] / temperature)
-    return temperature, reject_threshold(accepted[:, : len(split.test.class_names)], split.watched.labels)
-
-
-def _calibration_part(parts: Sequence[Part], seed: int) -> Dataset:
-    """Takes images of the first part, alike from each class, for quantization to see."""
-    data = parts[0].data
-    rng = np.random.default_rng(seed)
-    each = math.ceil(CALIBRATION_IMAGES / len(np.unique(data.labels)))
-    chosen = [rng.permutation(np.flatnonzero(data.labels == label))[:each] for label in np.unique(data.labels)]
-    return data.take(np.concatenate(chosen))
-
-
-def _write_history(path: Path, history: Sequence[EpochRow]) -> None:
-    names = ("epoch", "accuracy", "loss", "val_accuracy", "val_loss", "seconds")
-    rows = [",".join(names)] + [",".join(f"{row[name]:.6g}" for name in names) for row in history]
-    files.write_bytes(path, ("\n".join(rows) + "\n").encode())
-
-
-def _write_images(path: Path, data: Dataset) -> None:
-    with files.whole_file(path) as temporary:
-        np.savez_compressed(temporary, images=data.images, labels=data.labels)
+def _digest(parts: Sequence[Part]) -> str:
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part.data.images.tobytes())
+        found.update(part.data.labels.tobytes())
+    return found.hexdigest()

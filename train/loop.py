@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,19 @@ from edgits.train.teacher import Teacher
 from edgits.train.variants import Variants, as_input
 
 EpochRow = dict[str, float]
+OnBatch = Callable[[int, int, float], None]  # takes the epoch from 1, its steps done, the seconds left of the training
+OnWait = Callable[[int, float, float], None]  # takes the epoch, the share of its images made, the seconds until all are
+
+
+@dataclass(frozen=True)
+class Told:
+    """Who is told how a training goes; see `edgits.train.fit.fit_run`."""
+
+    on_wait: OnWait | None = None
+    on_batch: OnBatch | None = None
+    on_epoch: Callable[[EpochRow], None] | None = None
+
+
 _WARM_UP = 0.05  # share of the steps over which a cosine schedule rises
 
 
@@ -32,23 +46,39 @@ def one_hot(labels: npt.NDArray[np.int64], classes: int, smoothing: float = 0.0)
 
 
 def batches(
-    keras: Any, variants: Variants, recipe: Recipe, *, classes: int, teacher: Teacher | None, first_epoch: int
+    keras: Any,
+    variants: Variants,
+    recipe: Recipe,
+    *,
+    classes: int,
+    teacher: Teacher | None,
+    first_epoch: int,
+    told: Told,
 ) -> Any:
-    """Returns the training images with their targets as a `keras.utils.PyDataset`, from `first_epoch` on."""
-    mixture = variants.mixture
+    """Returns the training images with their targets as a `keras.utils.PyDataset`, from `first_epoch` on.
+
+    Its attribute ``waited`` counts the seconds that went into getting images, targets and a
+    teacher's answers ready. Where Keras trains on one batch while it asks for the next, the
+    training has waited for less than that, never for more.
+    """
+    mixture, on_wait = variants.mixture, told.on_wait
 
     class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no types
         def __init__(self) -> None:
             super().__init__()
             self._epoch = first_epoch
+            self.waited = 0.0
             self._load()
 
         def __len__(self) -> int:
             return -(-len(self._order) // recipe.batch_size)
 
         def __getitem__(self, index: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+            begin = time.monotonic()
             rows = self._order[index * recipe.batch_size : (index + 1) * recipe.batch_size]
-            return as_input(self._images[rows]), self._targets[rows]
+            batch = as_input(self._images[rows]), self._targets[rows]
+            self.waited += time.monotonic() - begin
+            return batch
 
         def on_epoch_end(self) -> None:
             self._epoch += 1
@@ -56,14 +86,16 @@ def batches(
                 self._load()
 
         def _load(self) -> None:
-            number = self._epoch % variants.count
+            begin, epoch, number = time.monotonic(), self._epoch + 1, self._epoch % variants.count
             picks = mixture.picks(number)
-            self._order, self._images = mixture.order(self._epoch), variants.get(number)
+            tell = (lambda share, left: on_wait(epoch, share, left)) if on_wait else None
+            self._order, self._images = mixture.order(self._epoch), variants.get(number, tell)
             self._targets = one_hot(mixture.labels(picks), classes, recipe.label_smoothing)
             if teacher:
                 said = teacher.answers(self._images, variants.folder, number)
                 share = np.float32(recipe.distillation) * mixture.taught(picks)[:, None]
                 self._targets += share * (said - self._targets)
+            self.waited += time.monotonic() - begin
 
     return Batches()
 
@@ -71,36 +103,45 @@ def batches(
 def recorder(
     keras: Any,
     rows: list[EpochRow],
-    epochs: int,
-    steps: int,
+    recipe: Recipe,
+    data: Any,
     *,
-    on_batch: Callable[[int, int, float], None] | None,
-    on_epoch: Callable[[EpochRow], None] | None,
+    begin: float,
+    told: Told,
 ) -> Any:
-    """Returns a callback that adds a row an epoch to `rows` and tells of each batch and epoch."""
+    """Returns a callback that adds a row an epoch to `rows` and tells of each batch and epoch.
+
+    Args:
+        keras: The module.
+        rows: The epochs so far.
+        recipe: Says how many there will be.
+        data: The `batches`.
+        begin: When the first epoch's images were asked for, by `time.monotonic`.
+        told: Who is told.
+    """
 
     class Recorder(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
         def __init__(self) -> None:
             super().__init__()
             self._before = len(rows)
-            self._begin = self._epoch_begin = time.monotonic()
-
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras's signature
-            self._epoch_begin = time.monotonic()
+            self._epoch_begin, self._waited = begin, 0.0
+            self._training = time.monotonic()
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras's signature
-            if on_batch:
-                done = (len(rows) - self._before) * steps + batch + 1
-                wanted = (epochs - self._before) * steps
-                on_batch(len(rows) + 1, batch + 1, (time.monotonic() - self._begin) * (wanted / done - 1))
+            if told.on_batch:
+                done = (len(rows) - self._before) * len(data) + batch + 1
+                wanted = (recipe.epochs - self._before) * len(data)
+                told.on_batch(len(rows) + 1, batch + 1, (time.monotonic() - self._training) * (wanted / done - 1))
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             row = {"epoch": float(epoch + 1)}
             row |= {name: float(logs[name]) for name in ("accuracy", "loss", "val_accuracy", "val_loss")}
-            row["seconds"] = time.monotonic() - self._epoch_begin
+            now = time.monotonic()
+            row |= {"seconds": now - self._epoch_begin, "waited": data.waited - self._waited}
+            self._epoch_begin, self._waited = now, data.waited
             rows.append(row)
-            if on_epoch:
-                on_epoch(row)
+            if told.on_epoch:
+                told.on_epoch(row)
 
     return Recorder()
 

@@ -9,11 +9,13 @@ standard input.
 """
 
 import hashlib
+import math
 import os
 import pickle
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,6 +29,7 @@ from edgits.train import augment, marks, mixture
 from edgits.train.mixture import Mixture
 
 _POLL = 0.05  # seconds
+OnWait = Callable[[float, float], None]  # takes the share in [0, 1] that is made, and the seconds left
 
 
 class Variants:
@@ -45,52 +48,96 @@ class Variants:
         self._pickled = pickle.dumps(made)
         self.folder = files.make_folder(folder / _digest(self._pickled))
         self._workers = min(workers or os.cpu_count() or 1, self.count)
-        self._running: list[subprocess.Popen[bytes]] = []
+        self._running: list[_Worker] = []
 
     def __enter__(self) -> Self:
         if not all(self.file(number).is_file() for number in range(self.count)):
             for first in range(self._workers):
                 command = [sys.executable, "-m", "edgits.train.variants", str(self.folder)]
                 command += [str(first), str(self._workers), str(self.count)]
-                worker = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
-                self._running.append(worker)
-                assert worker.stdin is not None
-                try:
-                    worker.stdin.write(self._pickled)
-                    worker.stdin.close()
-                except BrokenPipeError:
-                    pass  # it has ended already: get() says why
+                self._running.append(_Worker(command, self._pickled))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for worker in self._running:
-            worker.kill()
-            worker.wait()
-            assert worker.stderr is not None
-            worker.stderr.close()
+            worker.end()
 
     def file(self, number: int) -> Path:
         """Returns where a variant's file lies once it is made."""
         return self.folder / f"variant-{number}.npy"
 
-    def get(self, number: int) -> npt.NDArray[np.uint8]:
+    def get(self, number: int, on_wait: OnWait | None = None) -> npt.NDArray[np.uint8]:
         """Returns a variant's images, uint8 (N, size, size); waits until they are made.
+
+        Args:
+            number: Which variant, from 0.
+            on_wait: Told again and again how far they are.
 
         Raises:
             DataError: The process that makes them has failed.
         """
         while not self.file(number).is_file():
             worker = self._running[number % self._workers]
-            if worker.poll() is not None and not self.file(number).is_file():
-                assert worker.stderr is not None
-                said = worker.stderr.read().decode(errors="replace").strip().splitlines()
-                reason = said[-1] if said else f"exit code {worker.returncode}"
-                raise DataError(f"training images could not be made: {reason}; look at memory and disk space")
+            if worker.has_ended() and not self.file(number).is_file():
+                raise DataError(f"training images could not be made: {worker.reason()}; look at memory and disk space")
+            if on_wait:
+                on_wait(*worker.progress(number))
             time.sleep(_POLL)
         found: npt.NDArray[np.uint8] = np.load(self.file(number), mmap_mode="r")
         return found
+
+
+class _Worker:
+    """A process that makes every so manieth variant, and says on its standard output how far it is."""
+
+    def __init__(self, command: list[str], pickled: bytes) -> None:
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe)
+        self._said = b""
+        self._first: tuple[float, float] | None = None  # when it began, and with which variant
+        stdin, stdout, self._errors = self._process.stdin, self._process.stdout, self._process.stderr
+        assert stdin is not None
+        assert stdout is not None
+        self._output = stdout
+        os.set_blocking(stdout.fileno(), False)
+        try:
+            stdin.write(pickled)
+            stdin.close()
+        except BrokenPipeError:
+            pass  # it has ended already: get() says why
+
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def reason(self) -> str:
+        """Returns the last line that it said of its failure."""
+        assert self._errors is not None
+        said = self._errors.read().decode(errors="replace").strip().splitlines()
+        return said[-1] if said else f"exit code {self._process.returncode}"
+
+    def progress(self, number: int) -> tuple[float, float]:
+        """Returns the share of a variant that is made, and the seconds until all of it is."""
+        self._said = (self._said + (self._output.read() or b""))[-64:]
+        lines = self._said.split(b"\n")[:-1]
+        if not lines:
+            return 0.0, math.nan
+        at, done, step = (float(word) for word in lines[-1].split())
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now, at / step + done
+        begun, before = self._first
+        passed, made, wanted = now - begun, at / step + done - before, (number - at) / step + 1 - done
+        return (done if at == number else 0.0), passed * wanted / made if made > 0 and passed > 1 else math.nan
+
+    def end(self) -> None:
+        """Ends it at once, whatever it does."""
+        self._process.kill()
+        self._process.wait()
+        assert self._errors is not None
+        self._errors.close()
+        self._output.close()
 
 
 def as_input(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -105,20 +152,26 @@ def _digest(pickled: bytes) -> str:
 
 
 def _make(folder: Path, numbers: range) -> None:
-    """Makes the variants that aren't there; gives up when the training that wants them is gone."""
+    """Makes the variants that aren't there and says how far it is; gives up when the training is gone."""
     import cv2
 
     cv2.setNumThreads(1)
     wanted: Mixture = pickle.load(sys.stdin.buffer)
-    parent = os.getppid()
-
-    def check(row: int) -> None:
-        if row % 500 == 0 and os.getppid() != parent:
-            raise SystemExit
+    parent, total = os.getppid(), len(wanted)
+    hundredth = max(total // 100, 1)
 
     for number in numbers:
+
+        def check(row: int, number: int = number) -> None:
+            if row % hundredth == 0:
+                if os.getppid() != parent:
+                    raise SystemExit
+                sys.stdout.write(f"{number} {row / total:.3f} {numbers.step}\n")
+                sys.stdout.flush()
+
         path = folder / f"variant-{number}.npy"
         if not path.is_file():
+            check(0)
             images = wanted.make(number, check)
             with files.whole_file(path) as temporary:
                 np.save(temporary, images)
