@@ -16,7 +16,7 @@ from edgits.images import Image, to_gray
 
 # A mark is the digit that was read if their boxes overlap by this share of both together.
 _SAME = 0.6
-# A mark that shares more than this with a digit is a part of it, or holds it.
+# A mark that shares more than this with a digit is a part of it.
 _APART = 0.1
 _MARGIN = 0.2  # around a box that is no mark of its own, as a share of its height
 _MOST_MARKS = 60
@@ -52,9 +52,16 @@ def marks_of(shot: Shot) -> list[Mark]:
         for digit in shot.result.digits
     ]
     taken = [mark.box for mark in read]
-    rest = [mark for mark in digit_like(candidates) if all(overlap(mark.box, box) <= _APART for box in taken)]
+    rest = [mark for mark in digit_like(candidates) if not any(_touches(mark.box, box) for box in taken)]
     rest.sort(key=lambda mark: -mark.box[3])
     return (read + [Mark(mark.box, None, 0.0, mark.crop) for mark in rest])[:_MOST_MARKS]
+
+
+def _touches(mark: Box, digit: Box) -> bool:
+    """Tells whether a mark is a part of a digit or holds it, as the edge of a sheet does."""
+    x, y = digit[0] + digit[2] / 2, digit[1] + digit[3] / 2
+    holds = mark[0] <= x <= mark[0] + mark[2] and mark[1] <= y <= mark[1] + mark[3]
+    return holds or overlap(mark, digit) > _APART
 
 
 def _crop(gray: Image, box: Box, candidates: list[Candidate]) -> Image:

@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from edgits.edge.live import Settings
 from edgits.edge.reader import Reader
@@ -70,14 +71,19 @@ class Steering:
         choice, reader = self._state
         return reader.recognizer.card.reject_threshold if choice.threshold is None else choice.threshold
 
-    def change(self, choice: Choice) -> None:
+    def change(self, **changes: Any) -> None:
         """Changes how frames are read; a new model is loaded in the calling thread meanwhile.
+
+        Args:
+            **changes: New values for some attributes of `Choice`.
 
         Raises:
             ModelError: The model can't be used; all stays as it was.
+            ValueError: The values make no `Choice`; likewise.
         """
         with self._changing:
             old, reader = self._state
+            choice = replace(old, **changes)
             recognizer = reader.recognizer if choice.model == old.model else self._load(choice.model)
             self._state = (choice, Reader(recognizer, threshold=choice.threshold))
             self.settings.region = choice.region

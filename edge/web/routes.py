@@ -7,7 +7,6 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -103,20 +102,16 @@ class Routes:
     async def change(self, request: web.Request) -> web.Response:
         """Changes the settings that the body names: ``model``, ``threshold``, ``region``; null is the default."""
         body = await _body(request, {"model", "threshold", "region"})
-        choice = self._steering.choice
         try:
-            if "model" in body:
-                if body["model"] not in self._models():
-                    raise ValueError("there is no model of this name here")
-                choice = replace(choice, model=body["model"])
-            if "threshold" in body:
-                value = body["threshold"]
-                choice = replace(choice, threshold=None if value is None else _number(value))
+            if body.get("model", self._first_model) not in self._models():
+                raise ValueError("there is no model of this name here")
+            if body.get("threshold") is not None:
+                body["threshold"] = _number(body["threshold"])
             if "region" in body:
-                choice = replace(choice, region=_region(body["region"]))
+                body["region"] = _region(body["region"])
+            await self._work(lambda: self._steering.change(**body))
         except ValueError as error:
             raise web.HTTPBadRequest(text=f"{error}\n") from error
-        await self._work(self._steering.change, choice)
         return web.Response(text=self.state(), content_type="application/json")
 
     async def hold_still(self, request: web.Request) -> web.Response:

@@ -27,6 +27,7 @@ from edgits.edge.scene import Scene
 from edgits.edge.sequence import Sequence, scene_frames
 from edgits.edge.sinks import Shot
 from edgits.edge.steer import Choice, Steering
+from edgits.edge.view import Region
 from edgits.edge.web import routes, server, sink, streams
 from edgits.edge.web.sink import MetricsPage, WebPage
 from edgits.errors import ModelError, OutputError
@@ -286,6 +287,16 @@ def test_settings_change_while_it_runs(running, seen):
     assert running.steering.read(image, source="x").digits
     assert running.post("/settings", {"region": None})[1]["region"] is None
     assert running.steering.settings.region is None
+
+
+def test_two_who_change_settings_at_once_both_get_theirs(running):
+    values = [{"threshold": 0.9}, {"region": [0.5, 0, 0.5, 1]}, {"model": "small"}]
+    threads = [threading.Thread(target=running.post, args=("/settings", value)) for value in values]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert running.steering.choice == Choice("small", 0.9, Region(0.5, 0, 0.5, 1, shares=True))
 
 
 @pytest.mark.parametrize(
