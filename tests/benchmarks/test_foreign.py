@@ -126,5 +126,5 @@ def test_a_convention_is_found_by_trying(digits, ridge, wanted, tmp_path):
     assert card.normalization.method == model.convention.method
     read = model.run(card.normalization.batch(few.images)).argmax(axis=1)
     assert np.mean(read == few.labels) > 0.7
-    if wanted.method == "resize":
+    if wanted.method == "resize" and wanted.span[0] == 0:  # to a linear model -1 to 1 is much as 0 to 255
         assert (model.convention.span, model.convention.inverted) == (wanted.span, wanted.inverted)
