@@ -13,7 +13,7 @@ from edgits.edge.runtimes import RUNTIMES
 if TYPE_CHECKING:
     from edgits.benchmarks.gates import Gates
 
-_REPEAT, _BATCH, _SPOILT = 1000, 32, 500
+_REPEAT, _BATCH, _SPOILT, _FRAMES = 1000, 32, 500, 120
 _PIPE_WIDTH = 100  # where there is no terminal to ask
 
 
@@ -76,6 +76,19 @@ _PIPE_WIDTH = 100  # where there is no terminal to ask
     metavar="DIR",
     help="Write JSON, CSV, Markdown, Performance.xlsx and plots there; by default nothing is written.",
 )
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Measure the live reader instead: each stage's time, and the digits read, at sizes from 320x240 to 12 MP.",
+)
+@click.option(
+    "--source",
+    metavar="SRC",
+    help="What --live reads: as `edgits live`; FILE.truth.jsonl beside a video says what is in it.  [default: scene]",
+)
+@click.option(
+    "--frames", type=click.IntRange(10), metavar="N", help="Frames that --live reads of each size.  [default: 120]"
+)
 @gate_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the tables.")
 def benchmark(
@@ -89,6 +102,9 @@ def benchmark(
     robustness: bool,
     sustain: float,
     out: Path | None,
+    live: bool,
+    source: str | None,
+    frames: int | None,
     gates: "Gates",
     baseline: Path | None,
     as_json: bool,
@@ -100,7 +116,17 @@ def benchmark(
     all are timed in turn, round by round. Accuracy takes the best of the ten digits, rejected or not. Where a
     quantized model is slower than its float original, its operations are timed to say why. With a limit that
     isn't held the exit code is 1.
-    """
+
+    \b
+    edgits benchmark runs/small --max-drop 0.5
+    edgits benchmark --live small nano
+    edgits benchmark --live --source walk.mp4 small
+    """  # noqa: D301 - click wants the backspace character itself
+    if live:
+        _benchmark_live(models, source or "scene", frames or _FRAMES, as_json)
+        return
+    if source is not None or frames is not None:
+        raise click.UsageError("--source and --frames are of --live")
     from edgits.benchmarks import report
     from edgits.benchmarks.baseline import load_baseline
     from edgits.benchmarks.choose import choose_data, choose_jobs, choose_models
@@ -130,6 +156,24 @@ def benchmark(
         for path in written:
             click.echo(f"report  {path}")
     gates.check(outcome, earlier)
+
+
+def _benchmark_live(models: tuple[str, ...], source: str, frames: int, as_json: bool) -> None:
+    from rich.console import Console
+
+    from edgits.benchmarks.live import measure_live
+    from edgits.benchmarks.live_table import print_live
+    from edgits.benchmarks.machine import describe_machine, machine_state
+
+    machine = describe_machine() | {"before": machine_state()}
+    with Console(stderr=True).status("starting") as status:
+        rows = measure_live(models, source, frames=frames, on_step=status.update)
+    machine |= {"after": machine_state()}
+    if as_json:
+        click.echo(json.dumps({"source": source, "rows": [row.to_json() for row in rows], "machine": machine}))
+    else:
+        console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+        print_live(console, rows, machine, source=source)
 
 
 @click.command(epilog="Example: edgits evaluate small digits/ --out report")

@@ -1,4 +1,10 @@
-"""Sees a frame as ink on paper: paper's brightness, contrast to it, and which pixels are ink. Knows no marks."""
+"""Sees a frame as ink on paper, at several sizes: how much of the paper's light is missing where. Knows no marks.
+
+Every size is seen with windows of the same number of pixels, so what is ink is a stroke at its size: paper's
+texture and the sensor's noise are gone where large digits are seen, and a shadow's edge is a step, not a stroke.
+"""
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -6,43 +12,101 @@ import numpy as np
 from edgits.images import Image
 
 # The least share of the paper's light that ink takes away; faint pencil takes 0.1 to 0.2.
-_MIN_CONTRAST = 0.09
+_MIN_CONTRAST = 0.085
 # Ink is darker than the paper by so many times the noise that smoothing leaves.
 _NOISE_MARGIN = 4.0
 # A pixel is ink if it has this share of the strongest ink near it: cuts halos and bleed-through.
 _SHARE_OF_PEAK = 0.38
+# How near, in pixels.
+_REACH = 25
+# What is no thicker than this many pixels is a stroke by its own edges, whatever the light is around it.
+_THIN = 9
+# The thickest stroke, in pixels, at the size where its digit is looked for.
+_THICK = 40
+# The paper is estimated at a size halved so many times: a shadow's end is blurred over fewer than `_THIN` pixels.
+_COARSE = 2
+# Frames are seen down to this size (shorter side, pixels).
+_LEAST_SIDE = 96
 
 
-def estimate_paper(gray: Image) -> Image:
-    """Estimates the paper behind the ink: uint8 of the same shape, strokes closed over.
+@dataclass(frozen=True, eq=False)
+class Level:
+    """A frame seen at one size.
 
-    A closing with a window of about a seventh of the frame removes dark strokes up
-    to that width and keeps shadows and the edges of the sheet.
+    Attributes:
+        ink: uint8 (H, W), how much of the paper's light is missing: 0 none to 255 all.
+        mask: uint8 (H, W), 1 where there is ink.
+        scale: Pixels of the frame for one of its own.
     """
-    height, width = gray.shape
-    step = 8 if min(height, width) >= 160 else 4 if min(height, width) >= 80 else 1
-    size = (max(1, width // step), max(1, height // step))
-    coarse = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
-    window = max(3, int(0.15 * min(height, width) / step) | 1)
-    closed = cv2.morphologyEx(coarse, cv2.MORPH_CLOSE, np.ones((window, window), np.uint8))
-    closed = cv2.blur(closed, (3, 3))
-    return np.asarray(cv2.resize(closed, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+    ink: Image
+    mask: Image
+    scale: float
+
+
+def see(gray: Image, *, scale: float = 1.0) -> list[Level]:
+    """Sees a frame as dark ink on paper.
+
+    Args:
+        gray: uint8 (H, W).
+        scale: Pixels of the source for one of `gray`.
+
+    Returns:
+        The frame at its own size, at half, at a quarter … of it.
+    """
+    sizes = [gray]
+    while min(sizes[-1].shape) >= 8:
+        height, width = (max(2, side // 2 * 2) for side in sizes[-1].shape)
+        half = (width // 2, height // 2)
+        sizes.append(np.asarray(cv2.resize(sizes[-1][:height, :width], half, interpolation=cv2.INTER_AREA), np.uint8))
+    seen = [k for k in range(len(sizes)) if k == 0 or min(sizes[k].shape) >= _LEAST_SIDE]
+    return [_level(sizes, k, scale * 2**k) for k in seen]
+
+
+def _level(sizes: list[Image], k: int, scale: float) -> Level:
+    gray = sizes[k]
+    steps = min(_COARSE, len(sizes) - 1 - k) if min(gray.shape) >= 40 else 0
+    paper = estimate_paper(sizes[k + steps], (gray.shape[1], gray.shape[0]), 2**steps)
+    smooth = np.asarray(cv2.GaussianBlur(gray, (3, 3), 0), np.uint8)
+    ink = contrast_to(smooth, paper)
+    return Level(ink, ink_mask(gray, smooth, ink, paper), scale)
+
+
+def estimate_paper(coarse: Image, size: tuple[int, int], step: int) -> Image:
+    """Estimates the paper behind the ink: uint8 of `size` (width, height), strokes closed over.
+
+    Args:
+        coarse: uint8, the frame shrunk `step` times.
+        size: Width and height of the result.
+        step: Pixels of the result for one of `coarse`.
+    """
+    window = max(3, _THICK // step | 1)
+    # where the light falls off towards the frame's rim, it goes on beyond it
+    padded = cv2.copyMakeBorder(coarse, window, window, window, window, cv2.BORDER_REPLICATE)
+    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones((window, window), np.uint8))
+    closed = closed[window:-window, window:-window]
+    return np.asarray(cv2.resize(closed, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def contrast_to(gray: Image, paper: Image) -> Image:
-    """Returns how much of the paper's light is missing: uint8, 0 none to 255 all."""
-    return np.asarray(cv2.bitwise_not(cv2.divide(gray, cv2.max(paper, 1), scale=255)), np.uint8)
+    """Returns how much of the paper's light is missing: uint8, 0 none to 255 all.
+
+    Thin strokes are measured against what is beside them, pixel by pixel (a black top-hat, Meyer 1979), and only
+    thick ones against the paper, which is not known well where a shadow ends. On even paper both add up to the
+    plain difference.
+    """
+    kernel = np.ones((_THIN, _THIN), np.uint8)
+    thin = cv2.morphologyEx(gray, cv2.MORPH_BLACKHAT, kernel)
+    thick = cv2.morphologyEx(cv2.subtract(paper, gray), cv2.MORPH_OPEN, kernel)
+    return np.asarray(cv2.divide(cv2.add(thin, thick), cv2.max(paper, 1), scale=255), np.uint8)
 
 
-def ink_mask(gray: Image, ink: Image, paper: Image) -> Image:
+def ink_mask(gray: Image, smooth: Image, ink: Image, paper: Image) -> Image:
     """Marks ink: dark enough for its surroundings, and for the sensor's noise, which weighs more in the dark."""
-    smooth = cv2.GaussianBlur(ink, (3, 3), 0)
-    rough = cv2.absdiff(gray, cv2.GaussianBlur(gray, (3, 3), 0))[::4, ::4]
-    noise = 1.4826 * float(np.median(rough))
+    noise = 1.4826 * float(np.median(cv2.absdiff(gray[::8, ::4], smooth[::8, ::4])))
     least = np.uint8(round(_MIN_CONTRAST * 255))
-    reach = max(9, int(0.05 * min(ink.shape)) | 1)
-    peak = cv2.dilate(smooth, np.ones((reach, reach), np.uint8))
+    peak = cv2.dilate(ink, np.ones((_REACH, _REACH), np.uint8))
     limit = cv2.max(cv2.convertScaleAbs(peak, alpha=_SHARE_OF_PEAK), np.full_like(peak, least))
     if noise > 0:
         limit = cv2.max(limit, cv2.divide(np.full_like(paper, 255), cv2.max(paper, 1), scale=_NOISE_MARGIN * noise))
-    return np.asarray(cv2.compare(smooth, limit, cv2.CMP_GT) & 1, np.uint8)
+    return np.asarray(cv2.compare(ink, limit, cv2.CMP_GT) & 1, np.uint8)

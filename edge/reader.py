@@ -5,7 +5,9 @@ import time
 from collections.abc import Sequence
 from itertools import accumulate, islice
 
-from edgits.edge.find import WIDEST_DIGIT, Candidate, Page, views
+from edgits.edge.believe import believed
+from edgits.edge.choose import Read, without_rivals
+from edgits.edge.find import WIDEST_DIGIT, Candidate, Page, core, join, neighbours, views
 from edgits.edge.layout import reading_order
 from edgits.edge.recognizer import Recognizer
 from edgits.edge.results import Digit, FrameResult, Reading
@@ -13,19 +15,13 @@ from edgits.images import Image
 
 # Only marks wider than this share of their height can be several digits.
 _WIDE = 0.75
-# A mark read with this confidence is not parted.
+# A mark read with this confidence is not parted, nor joined with another.
 _SURE = 0.97
-# So many pieces of touching digits are read in a frame at most.
-_MOST_PIECES = 160
-# Digits of one text are of like height; what is out of this range of the middle is none.
-_HEIGHTS = (0.22, 2.6)
+# Joined marks may be read with so much less confidence than one of them alone.
+_GIVEN_UP = 0.1
+# So many pieces of touching digits are read in a frame at most, and so many joined pairs.
+_MOST_PIECES, _MOST_PAIRS = 160, 40
 
-# On clean paper this confidence will do. Marks of fewer pixels in height than `_SMALL`, or narrower than
-# `_NARROW` times their height, say little by their shape.
-_LEAST_CONFIDENCE = 0.35
-_SMALL, _NARROW = 24, 0.4
-
-Read = tuple[Candidate, Reading]
 Pieces = dict[tuple[int, int], Candidate]
 
 
@@ -57,20 +53,27 @@ class Reader:
         readings = self.recognizer.readings(self.recognizer.probabilities(inputs), threshold=self.threshold)
         clock.append(time.perf_counter())
         marks = zip(candidates, readings, strict=True)
-        read = max((self._part(page, list(islice(marks, len(page.candidates)))) for page in pages), key=_legible)
-        digits, lines = _arrange(_of_like_height([one for one in read if _believable(*one)]))
+        size = image.shape[0], image.shape[1]
+        read = max(
+            (self._choose(page, list(islice(marks, len(page.candidates))), size) for page in pages), key=_legible
+        )
+        digits, lines = _arrange(read)
         clock.append(time.perf_counter())
         stages = ("find", "normalize", "classify", "arrange")
         timings = {stage: 1000 * (clock[i + 1] - clock[i]) for i, stage in enumerate(stages)}
-        height, width = image.shape[:2]
-        return FrameResult(source, width, height, digits, lines, timings, frame)
+        return FrameResult(source, size[1], size[0], digits, lines, timings, frame)
+
+    def _choose(self, page: Page, read: Sequence[Read], size: tuple[int, int]) -> list[Read]:
+        found = self._part(page, read) + self._join(read) + self._cores(read)
+        others = [candidate.box for candidate, reading in read if reading.digit is None]
+        return believed(without_rivals(found), others, size)
 
     def _part(self, page: Page, read: Sequence[Read]) -> list[Read]:
         """Parts wide marks where their pieces read better than the whole."""
         sure: list[Read] = []
         doubtful: list[tuple[Pieces, list[Read]]] = []  # the pieces of a mark, and what it reads as whole
         for candidate, reading in read:
-            height, width = candidate.mask.shape
+            height, width = candidate.mark.mask.shape
             single = reading.digit is not None and width <= WIDEST_DIGIT * height
             whole = [(candidate, reading)] if single else []
             if width > _WIDE * height and not (single and reading.confidence >= _SURE):
@@ -88,6 +91,30 @@ class Reader:
         for _, whole in doubtful[tried:]:
             sure.extend(whole)
         return sure
+
+    def _join(self, read: Sequence[Read]) -> list[Read]:
+        """Joins neighbours that read badly on their own and well together: the strokes of a broken digit."""
+        pairs = neighbours([candidate for candidate, _ in read], [_confidence(reading) < _SURE for _, reading in read])
+        pairs = pairs[:_MOST_PAIRS]
+        joined = [join(read[one][0], read[other][0]) for one, other in pairs]
+        readings = self.recognizer.read([mark.crop for mark in joined], threshold=self.threshold)
+        return [
+            (mark, reading)
+            for (one, other), mark, reading in zip(pairs, joined, readings, strict=True)
+            if reading.digit is not None
+            and reading.confidence > max(_confidence(read[one][1]), _confidence(read[other][1])) - _GIVEN_UP
+        ]
+
+    def _cores(self, read: Sequence[Read]) -> list[Read]:
+        """Reads the largest pieces alone of marks that read badly with what is near them."""
+        alone = [core(candidate) for candidate, reading in read if _confidence(reading) < _SURE]
+        marks = [mark for mark in alone if mark is not None]
+        readings = self.recognizer.read([mark.crop for mark in marks], threshold=self.threshold)
+        return [(mark, reading) for mark, reading in zip(marks, readings, strict=True) if reading.digit is not None]
+
+
+def _confidence(reading: Reading) -> float:
+    return reading.confidence if reading.digit is not None else 0.0
 
 
 def _best_path(pieces: dict[tuple[int, int], Read]) -> list[Read]:
@@ -113,29 +140,7 @@ def _best_path(pieces: dict[tuple[int, int], Read]) -> list[Read]:
 
 def _legible(read: Sequence[Read]) -> float:
     """How much was read: the height of the digits, each by its confidence."""
-    return float(sum(reading.confidence * mark.mask.shape[0] for mark, reading in read if _believable(mark, reading)))
-
-
-def _believable(candidate: Candidate, reading: Reading) -> bool:
-    """Asks for more confidence the busier the surroundings are, and most of specks and strokes: textures hold those."""
-    height, width = candidate.mask.shape
-    if height < _SMALL or width < _NARROW * height or reading.digit == 1:
-        return reading.confidence >= _LEAST_CONFIDENCE + 4.5 * max(candidate.disorder - 0.05, 0)
-    asked = _LEAST_CONFIDENCE + 2.2 * candidate.disorder
-    return reading.confidence >= (min(asked, 0.985) if candidate.disorder < 0.33 else asked)
-
-
-def _of_like_height(read: Sequence[Read]) -> list[Read]:
-    """Drops marks much smaller or larger than the rest; tall marks weigh more, so specks don't outvote a digit."""
-    heights = sorted(candidate.box[3] for candidate, _ in read)
-    half, middle = sum(heights) / 2, 0
-    for height in heights:
-        half -= height
-        if half <= 0:
-            middle = height
-            break
-    low, high = _HEIGHTS[0] * middle, _HEIGHTS[1] * middle
-    return [(candidate, reading) for candidate, reading in read if low <= candidate.box[3] <= high]
+    return float(sum(reading.confidence * candidate.box[3] for candidate, reading in read))
 
 
 def _arrange(read: Sequence[Read]) -> tuple[tuple[Digit, ...], tuple[int, ...]]:
