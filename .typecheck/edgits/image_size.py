@@ -1,0 +1,1 @@
+../../core/image_size.py
