@@ -1,10 +1,12 @@
 """Collecting digits: what is saved, what is left out, what the keys do, and the whole loop to a model of one's own."""
 
+import contextlib
 import http.client
 import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -416,15 +418,20 @@ def correct_on_the_page(folder: Path, count: int) -> None:
     command = [sys.executable, "-m", "edgits", "live", "--source", "scene:5", "--model", "nano", "--headless"]
     command += ["--web", "127.0.0.1:0", "--corrections", "my digits"]
     scene, saved = Scene(seed=5), 0
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=folder, **pipes) as process, contextlib.ExitStack() as stack:
         link = http.client.HTTPConnection(re.search(r"http://([\d.:]+)/", process.stderr.readline())[1], timeout=60)
 
         def post(path: str, value: dict[str, int]) -> dict:
             link.request("POST", path, json.dumps(value), {"Content-Type": "application/json"})
             answer = link.getresponse()
-            return json.loads(answer.read() if answer.status == 200 else b"{}")
+            text = answer.read()
+            return json.loads(text) if answer.status == 200 else {}
 
+        stack.callback(process.kill)
+        end = time.monotonic() + 300
         while saved < count:
+            assert time.monotonic() < end
             still = post("/still", {})
             truth = scene.frame(still["frame"])[1] if still else Truth((), "")
             for index, mark in enumerate(still.get("marks", [])):

@@ -1,5 +1,6 @@
 """What a broker is told, by a real mosquitto: retained state, last will, Home Assistant, restarts, passwords, TLS."""
 
+import contextlib
 import json
 import re
 import shutil
@@ -204,7 +205,9 @@ def test_the_end_says_offline_and_so_does_the_will(server, listen, tmp_path):
         "--web",
         "127.0.0.1:0",
     ]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, **pipes) as process, contextlib.ExitStack() as stack:
+        stack.callback(process.kill)
         until(lambda: ear.state("edgits/hall").get("number"))
         assert ear.heard["edgits/hall/status"] == "online"
         process.send_signal(signal.SIGKILL)  # as a power cut: nothing can be said any more

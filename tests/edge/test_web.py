@@ -713,7 +713,9 @@ def test_the_command_serves_and_ends_cleanly(tmp_path):
     lines = tmp_path / "live.jsonl"
     command = [sys.executable, "-m", "edgits", "live", "--source", "scene", "--model", "nano", "--headless"]
     command += ["--web", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--jsonl", str(lines)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process, contextlib.ExitStack() as stack:
+        stack.callback(process.kill)
         metrics = re.fullmatch(r"edgits: metrics at http://(127.0.0.1:\d+)/metrics\n", process.stderr.readline())[1]
         place = re.fullmatch(r"edgits: the page is at http://(127.0.0.1:\d+)/\n", process.stderr.readline())[1]
         until(lambda: lines.exists() and len(lines.read_text().splitlines()) > 5)
@@ -723,7 +725,7 @@ def test_the_command_serves_and_ends_cleanly(tmp_path):
             assert part in link.getresponse().read()
             link.close()
         process.terminate()
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
     assert float(re.search(r"([\d.]+) fps", out)[1]) < 40  # the scene's own pace is 30
 

@@ -142,6 +142,9 @@ class Stage:
         return self.page.put(shot)
 
     def close(self):
+        """The loop closes its sinks; the page stays."""
+
+    def end(self):
         self.ended.set()
         self.thread.join(timeout=30)
         self.page.close()
@@ -152,7 +155,7 @@ def stage(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     stage = Stage(tmp_path)
     yield stage
-    stage.close()
+    stage.end()
 
 
 TEXT = "document.querySelector('#{}').textContent"
@@ -175,7 +178,7 @@ async def visit(stage):
         pictures.append(await changes_settings(browser, stage))
         await loses_the_camera(browser, stage)
         assert browser.log == []  # no error, nothing that the security policy barred
-        stage.close()
+        stage.end()
         await browser.until(f"{TEXT.format('status')} === 'no connection'")
         assert await browser.run(TEXT.format("number")) == "edgits doesn’t answer"
     if place := os.environ.get("EDGITS_PICTURE"):
