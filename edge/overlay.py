@@ -19,6 +19,11 @@ DARK: Colour = (28, 24, 22)
 WHITE: Colour = (255, 255, 255)
 GREY: Colour = (168, 160, 154)
 _ALARM: Colour = (48, 48, 208)
+_AMBER: Colour = (64, 190, 255)
+OLD_MS = 300.0
+"""Milliseconds of age from which a frame is called old: a person sees the delay."""
+
+_MOST_ROWS = 3  # of text in the bar
 # Hues far apart for numbers that follow each other: the golden angle, on OpenCV's circle of 180.
 _HUE_STEP, _HUE_FIRST = 68.75, 95
 
@@ -41,10 +46,14 @@ def draw(image: Image, result: FrameResult, *, fps: float | None = None, status:
     unit = unit_of(width, height)
     if status:
         picture = draw_alarm(picture, status, unit)
+    if result.region is not None:
+        _dim_around(picture, result.region)
     for digit in result.digits:
         _draw_digit(picture, digit, unit)
     bar = np.full((bar_height(width, height), width, 3), DARK, np.uint8)
-    _fill_bar(bar, result, fps, unit)
+    notes = [] if status else _notes(result, fps)
+    column = _write_notes(bar, notes, unit)
+    _write_text(bar, result, width - column, unit, "no picture" if status else "no digits")
     return np.vstack([picture, bar])
 
 
@@ -77,6 +86,28 @@ def _draw_digit(picture: Image, digit: Digit, unit: float) -> None:
     base = y + pad + name_high
     write(picture, name, (x + pad, base), size, ink)
     write(picture, share, (x + 2 * pad + name_wide, base), small, ink)
+    if digit.track is not None:
+        _draw_number(picture, digit.track, (left + wide // 2, top + high), colour, unit)
+
+
+def _draw_number(picture: Image, track: int, middle: tuple[int, int], colour: Colour, unit: float) -> None:
+    """Writes a track's number under its box, or leaves it out where that isn't in the picture."""
+    text, size = f"#{track}", 0.34 * unit
+    (wide, high), _ = cv2.getTextSize(text, FONT, size, stroke_of(size))
+    pad = max(1, round(2 * unit))
+    x, y = middle[0] - wide // 2, middle[1] + pad
+    if y + high + pad <= picture.shape[0]:
+        _panel(picture, (x - pad, y - pad), (wide + 2 * pad, high + 2 * pad), DARK, pad)
+        write(picture, text, (x, y + high), size, colour)
+
+
+def _dim_around(picture: Image, region: Box) -> None:
+    """Darkens what isn't read."""
+    x, y, wide, high = region
+    inside = picture[y : y + high, x : x + wide].copy()
+    cv2.convertScaleAbs(picture, dst=picture, alpha=0.4)
+    picture[y : y + high, x : x + wide] = inside
+    cv2.rectangle(picture, (x, y), (x + wide - 1, y + high - 1), WHITE, 1)
 
 
 def draw_box(picture: Image, box: Box, colour: Colour, thin: int, unit: float) -> Box:
@@ -114,25 +145,51 @@ def draw_alarm(picture: Image, status: str, unit: float) -> Image:
     return picture
 
 
-def _fill_bar(bar: Image, result: FrameResult, fps: float | None, unit: float) -> None:
-    """Writes the reading, lines of it side by side, and at the right the speed."""
+def _notes(result: FrameResult, fps: float | None) -> list[tuple[str, Colour]]:
+    """Returns the speed, and the age of the frame if it is old."""
+    notes = [(f"{fps:.1f} fps", GREY)] if fps is not None else []
+    if result.age_ms is not None and result.age_ms > OLD_MS:
+        return [*notes, (f"{result.age_ms / 1000:.1f} s old", _AMBER)]
+    return [*notes, (f"{result.latency_ms:.1f} ms", GREY)]
+
+
+def _write_notes(bar: Image, notes: list[tuple[str, Colour]], unit: float) -> int:
+    """Writes notes under each other at the right of the bar; returns the width that they take."""
     height, width = bar.shape[:2]
-    margin = round(14 * unit)
-    notes = [f"{fps:.1f} fps"] if fps is not None else []
-    notes.append(f"{result.latency_ms:.1f} ms")
-    small = 0.46 * unit
-    column = max(cv2.getTextSize(note, FONT, small, stroke_of(small))[0][0] for note in notes)
-    for row, note in enumerate(notes, start=1):
-        (wide, high), _ = cv2.getTextSize(note, FONT, small, stroke_of(small))
+    margin, size = round(14 * unit), 0.46 * unit
+    column = 0
+    for row, (note, colour) in enumerate(notes, start=1):
+        (wide, high), _ = cv2.getTextSize(note, FONT, size, stroke_of(size))
         middle = height * row // (len(notes) + 1) + (row * 2 - 1 - len(notes)) * round(3 * unit)
-        write(bar, note, (width - margin - wide, middle + high // 2), small, GREY)
-    text, colour = "   ".join(result.text.split("\n")), WHITE
-    if not text:
-        text, colour = "no digits", GREY
-    largest = (1.5 if result.digits else 0.8) * unit
-    text, size = fit_text(text, width - column - 3 * margin, largest, 0.7 * unit)
-    (_, high), _ = cv2.getTextSize("0", FONT, size, stroke_of(size))
-    write(bar, text, (margin, (height + high) // 2), size, colour)
+        write(bar, note, (width - margin - wide, middle + high // 2), size, colour)
+        column = max(column, wide + 2 * margin)
+    return column
+
+
+def _write_text(bar: Image, result: FrameResult, room: int, unit: float, nothing: str) -> None:
+    """Writes the reading: the lines of it side by side, or in rows where that makes them larger."""
+    margin = round(14 * unit)
+    room -= margin
+    if not result.digits:
+        _write_rows(bar, [fit_text(nothing, room, 0.8 * unit, 0.7 * unit)], margin, GREY)
+        return
+    lines = result.text.split("\n")
+    ways = []
+    for count in range(1, min(_MOST_ROWS, len(lines)) + 1):
+        each = -(-len(lines) // count)
+        rows = ["   ".join(lines[i : i + each]) for i in range(0, len(lines), each)]
+        fitted = [fit_text(row, room, min(1.5, 2.4 / len(rows)) * unit, 0.5 * unit) for row in rows]
+        uncut = all(text == row for (text, _), row in zip(fitted, rows, strict=True))
+        ways.append((uncut, min(size for _, size in fitted), fitted))
+    _, size, fitted = max(ways, key=lambda way: way[:2])
+    _write_rows(bar, [(text, size) for text, _ in fitted], margin, WHITE)
+
+
+def _write_rows(bar: Image, rows: list[tuple[str, float]], margin: int, colour: Colour) -> None:
+    height = bar.shape[0]
+    for row, (text, size) in enumerate(rows):
+        (_, high), _ = cv2.getTextSize("0", FONT, size, stroke_of(size))
+        write(bar, text, (margin, height * (2 * row + 1) // (2 * len(rows)) + high // 2), size, colour)
 
 
 def fit_text(text: str, room: int, largest: float, smallest: float) -> tuple[str, float]:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -78,3 +80,36 @@ def test_grey_images_and_boxes_at_the_border():
     image = np.full((240, 320), 200, np.uint8)
     digits = [Digit(1, 1.0, (0, 0, 10, 20)), Digit(2, 0.5, (310, 220, 10, 20)), Digit(3, 0.5, (0, 0, 320, 240))]
     assert draw(image, result_of(320, 240, *digits)).shape == (240 + bar_height(320, 240), 320, 3)
+
+
+def test_what_is_not_read_is_dark_and_the_rest_as_it_was():
+    image = np.full((480, 640, 3), 200, np.uint8)
+    drawn = draw(image, replace(result_of(640, 480), region=(100, 50, 300, 200)))
+    assert (drawn[51:249, 101:399] == 200).all()
+    assert (drawn[:49] == 80).all()
+    assert (image == 200).all()
+
+
+def test_the_track_has_its_number_under_the_box():
+    image = np.full((480, 640, 3), 200, np.uint8)
+    one, two = (draw(image, result_of(640, 480, middle(640, 480, track=number, stable=True))) for number in (1, 145))
+    _, y, _, h = middle(640, 480).box
+    below = slice(y + h + 8, y + h + 22)
+    assert (np.abs(one[below].astype(int) - two[below]).max(axis=2) > 90).any()
+    assert (draw(image, result_of(640, 480, middle(640, 480)))[below] == 200).all()  # no number without time
+
+
+def test_an_old_frame_is_said_to_be_old():
+    image = np.zeros((480, 640, 3), np.uint8)
+    fresh, old = (draw(image, replace(result_of(640, 480), age_ms=age))[480:] for age in (40.0, 900.0))
+    amber = (old[..., 2] > 200) & (old[..., 0] < 120)
+    assert amber.any()
+    assert not ((fresh[..., 2] > 200) & (fresh[..., 0] < 120)).any()
+
+
+def test_many_lines_become_rows_rather_than_being_cut():
+    digits = [Digit(8, 0.9, (20 * i, 50 + 60 * line, 9, 20), i, True) for line in range(3) for i in range(12)]
+    lines = replace(result_of(640, 480, *digits), lines=(12, 12, 12))
+    bar = draw(np.zeros((480, 640, 3), np.uint8), lines, fps=25.0)[480:]
+    white = (bar[:, :540] == 255).all(axis=2).any(axis=1)
+    assert np.count_nonzero(np.diff(white.astype(int)) == 1) == 3  # three rows of text
