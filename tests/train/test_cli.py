@@ -63,6 +63,7 @@ def test_classic_shows_progress_and_says_what_was_left_out(classic):
     assert "unreadable: 2 skipped" in out
     assert "3/empty.png: is empty" in out
     assert "4/cut.png: holds no readable image" in out
+    assert "went into waiting for images" in out
     lines = [line for line in out.splitlines() if line.startswith("epoch")]
     assert len(lines) == 2
     assert all("training" in line and "validation" in line and "left" in line for line in lines)
@@ -198,6 +199,13 @@ def test_bad_data_is_one_line_exit_code_2_and_nothing_written(tmp_path, digit_fo
         (("--data", "digits:nan"), "the weight must be above 0, found nan"),
         (("--data", "nowhere"), "there is no data 'nowhere'"),
         (("--test", "nowhere"), "there is no data 'nowhere'"),
+        (("--patience", 0), "0 is not in the range"),
+        (("--teacher", "nowhere"), "there is no trained model 'nowhere'"),
+        (("--from", "nowhere"), "there is no trained model 'nowhere'"),
+        (("--from", "nowhere", "--recipe", "small"), "--recipe and --from exclude each other"),
+        (("--from", "nowhere", "--teacher", "small"), "--teacher and --from exclude each other"),
+        (("--strategy", "cloud"), "'cloud' is not one of"),
+        (("--strategy", "multiworker"), "needs TF_CONFIG"),
     ],
 )
 def test_a_bad_option_stops_before_anything_is_written(tmp_path, digit_folder, edgits, arguments, message):
@@ -205,6 +213,41 @@ def test_a_bad_option_stops_before_anything_is_written(tmp_path, digit_folder, e
     assert code == 2
     assert message in err
     assert not (tmp_path / "run").exists()
+
+
+def test_data_may_be_given_by_either_way_but_must_be_given(edgits):
+    code, _, err = edgits("train", "--recipe", "classic")
+    assert code == 2
+    assert "there is nothing to train on; give DATA, as an argument or by --data" in err
+    code, _, err = edgits("train", "--resume", "--data", "mnist5k")
+    assert code == 2
+    assert "--resume needs the run folder" in err
+
+
+def test_after_ctrl_c_it_says_how_to_go_on_and_goes_on(tmp_path, digit_folder, edgits, monkeypatch):
+    def interrupt(self, row):
+        if row["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    command = ("train", digit_folder(6, digits=(1, 7)), *CLASSIC, "--out", tmp_path / "run")
+    with monkeypatch.context() as patched:
+        patched.setattr("edgits.train.progress.Display._epoch", interrupt)
+        code, _, err = edgits(*command)
+    assert code == 130
+    assert f"go on with   edgits {' '.join(map(str, command))} --resume" in err
+    assert err.rstrip().endswith("stopped")
+    code, _, err = edgits(*command)
+    assert code == 2
+    assert "holds an unfinished training; go on with it by --resume, or delete the folder" in err
+    code, out, err = edgits(*command, "--resume")
+    assert (code, err) == (0, "")
+    lines = [line for line in out.splitlines() if line.startswith("epoch")]
+    assert len(lines) == 1, "the first epoch was kept"
+    assert not (tmp_path / "run" / "checkpoint").exists()
+    with open(tmp_path / "run" / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert all(0 <= float(row["waited"]) <= float(row["seconds"]) for row in rows)
 
 
 def test_a_run_is_not_overwritten(tmp_path, edgits):

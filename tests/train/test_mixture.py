@@ -83,9 +83,13 @@ def test_a_teacher_counts_where_it_may(digits):
 def test_processes_make_the_variants_and_another_run_finds_them(digits, tmp_path):
     few = [Part(digits.take(np.arange(0, 200, 8)))]
     made = mixture(few)
+    told = []
     with Variants(made, tmp_path, count=3, workers=2) as variants:
-        for number in range(3):
-            assert np.array_equal(variants.get(number), made.make(number))
+        for number in (2, 0, 1):
+            found = variants.get(number, lambda share, left: told.append((share, left)))
+            assert np.array_equal(found, made.make(number))
+    assert all(0 <= share <= 1 and not left < 0 for share, left in told)
+    assert told[0][0] == 0, "variant 2 comes after variant 0 of the same process"
     with Variants(mixture(few), tmp_path, count=3, workers=2) as again:
         assert again.folder == variants.folder
         assert not again._running
@@ -95,7 +99,7 @@ def test_processes_make_the_variants_and_another_run_finds_them(digits, tmp_path
 
 def test_a_variant_that_cannot_be_made_is_an_error(digits, tmp_path):
     with Variants(mixture([Part(digits)]), tmp_path, count=2, workers=1) as variants:
-        variants._running[0].kill()
+        variants._running[0]._process.kill()
         with pytest.raises(DataError, match="could not be made"):
             variants.get(1)
 

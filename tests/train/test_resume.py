@@ -31,7 +31,7 @@ RECIPE = Recipe(
     "classic",
     "",
     normalization=Normalization("resize"),
-    epochs=5,
+    epochs=4,
     batch_size=16,
     schedule="cosine",
     augment=False,
@@ -74,7 +74,7 @@ def stop_after(epoch):
 
 
 def test_interrupted_again_and_again_it_comes_to_the_same(parts, whole, tmp_path):
-    for point in (stop_in_a_step(1, 3), stop_in_a_step(2, 1), stop_after(3), stop_in_a_step(4, 4)):
+    for point in (stop_in_a_step(1, 3), stop_after(2), stop_in_a_step(3, 4)):
         with pytest.raises(KeyboardInterrupt):
             fit_run(parts, RECIPE, tmp_path, resume=True, **point)
     run = fit_run(parts, RECIPE, tmp_path, resume=True)
@@ -83,7 +83,7 @@ def test_interrupted_again_and_again_it_comes_to_the_same(parts, whole, tmp_path
     assert not (tmp_path / "checkpoint").exists()
 
 
-@pytest.mark.parametrize("file", ["rows.json", "model.keras", "run.json", "test.npz"])
+@pytest.mark.parametrize("file", ["model.keras", "test.npz"])
 def test_interrupted_before_any_file_is_in_its_place_it_comes_to_the_same(parts, whole, tmp_path, monkeypatch, file):
     real = files.whole_file
 
@@ -145,23 +145,18 @@ def test_only_the_same_training_goes_on(parts, tmp_path):
 
 def test_patience_ends_a_training_and_takes_the_best_epoch(parts, tmp_path):
     hasty = replace(RECIPE, epochs=40, learning_rate=0.01, schedule="constant", patience=3)
-    run = fit_run(parts, hasty, tmp_path)
+    run = fit_run(parts, hasty, tmp_path / "whole")
     losses = [row["val_loss"] for row in run.history]
     assert 3 < len(losses) < 40
     best = int(np.argmin(losses))
     assert len(losses) == best + 1 + 3, "stops three epochs after the best"
-    model = keras.models.load_model(tmp_path / "model.keras")
+    model = keras.models.load_model(run.folder / "model.keras")
     watched = split_parts(parts, None, hasty, 1).watched
     logits = model.predict(hasty.normalization.batch(watched.images), verbose=0)
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)(np.eye(10)[watched.labels], logits)
     assert float(loss) == pytest.approx(losses[best], rel=1e-4)
     assert float(loss) < losses[-1] * 0.999
-
-
-def test_patience_is_kept_over_an_interruption(parts, tmp_path):
-    hasty = replace(RECIPE, epochs=40, learning_rate=0.01, schedule="constant", patience=3)
-    whole = fit_run(parts, hasty, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        fit_run(parts, hasty, tmp_path / "cut", **stop_in_a_step(len(whole.history) - 1, 2))
+        fit_run(parts, hasty, tmp_path / "cut", **stop_in_a_step(len(losses), 2))
     fit_run(parts, hasty, tmp_path / "cut", resume=True)
     assert outcome(tmp_path / "cut") == outcome(tmp_path / "whole")
