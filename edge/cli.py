@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgits.edge.network import Network, network_options
-from edgits.edge.options import as_region, camera_options, headless_option, model_option, model_options, open_chosen
+from edgits.edge.options import (
+    as_region,
+    camera_options,
+    headless_option,
+    model_option,
+    model_options,
+    open_chosen,
+    trust_option,
+)
 from edgits.edge.outputs import Outputs, output_options
 from edgits.edge.terminal import Terminal, stopped_by_signals
 from edgits.errors import OutputError
@@ -36,6 +44,7 @@ def predict(
     threshold: float | None,
     runtime: str | None,
     threads: int,
+    trust: bool,
     as_json: bool,
     annotate: Path | None,
 ) -> None:
@@ -51,7 +60,7 @@ def predict(
     """  # noqa: D301 - click wants the backspace character itself
     from edgits.edge import photo
 
-    results = photo.read_photos(_load(model, threshold, runtime, threads), images)
+    results = photo.read_photos(_load(model, threshold, runtime, threads, trust), images)
     if annotate is not None:
         photo.annotate(results, annotate)
     for result in results:
@@ -85,6 +94,7 @@ def live(
     threshold: float | None,
     runtime: str | None,
     threads: int,
+    trust: bool,
     region: "Region | None",
     headless: bool,
     max_frames: int | None,
@@ -110,9 +120,10 @@ def live(
     network.check()
     with stopped_by_signals() as stop, Terminal(quiet_stdout=outputs.to_stdout) as terminal:
         sinks = outputs.sinks()
-        load = functools.partial(Recognizer.load, runtime=runtime, threads=threads)
+        load = functools.partial(Recognizer.load, runtime=runtime, threads=threads, trust=trust)
 
         from edgits.edge.live import Summary, watch
+        from edgits.edge.service import Watchdog
         from edgits.edge.sinks import Window, why_no_window
         from edgits.edge.steer import Choice, Steering
 
@@ -124,14 +135,19 @@ def live(
                     sinks.append(Window())
                 elif not network.web:
                     terminal.say(f"no window: {reason}")
-            summary = Summary()
+            summary, watchdog = Summary(), Watchdog()
+
+            def ended() -> bool:
+                watchdog.beat()
+                return stop.is_set()
+
             loop = watch(
                 camera,
                 steering,
                 settings=steering.settings,
                 sinks=sinks,
                 max_frames=max_frames,
-                ended=stop.is_set,
+                ended=ended,
                 report=terminal.fail,
             )
             for shot in loop:
@@ -140,21 +156,26 @@ def live(
     terminal.finish(str(summary), outputs.written())
 
 
-def _load(model: str, threshold: float | None, runtime: str | None, threads: int) -> "Reader":
+def _load(model: str, threshold: float | None, runtime: str | None, threads: int, trust: bool) -> "Reader":
     from edgits.edge.reader import Reader
     from edgits.edge.recognizer import Recognizer
 
-    return Reader(Recognizer.load(model, runtime=runtime, threads=threads), threshold=threshold)
+    recognizer = Recognizer.load(model, runtime=runtime, threads=threads, trust=trust)
+    return Reader(recognizer, threshold=threshold)
 
 
 def _live_line(shot: "Shot") -> list[tuple[str, str]]:
     """Returns what a shot comes to on the live line."""
     if shot.lost is not None:
         return [(shot.lost, "bold red")]
+    from edgits.edge.overlay import OLD_MS
+
     text = shot.result.text.replace("\n", "  ") or "no digits"
     pace = f"{shot.fps:.1f} fps · " if shot.fps is not None else ""
     facts = f"   {pace}{shot.result.latency_ms:.1f} ms · frame {shot.frame.index} · {shot.frame.source}"
-    return [(text, "bold" if shot.result.digits else "dim"), (facts, "dim")]
+    age = shot.result.age_ms or 0.0
+    old = f" · {age / 1000:.1f} s old" if age > OLD_MS else ""
+    return [(text, "bold" if shot.result.digits else "dim"), (facts, "dim"), (old, "yellow")]
 
 
 @click.command()
@@ -168,8 +189,16 @@ def _live_line(shot: "Shot") -> list[tuple[str, str]]:
 @click.option("--max-images", type=click.IntRange(1), metavar="N", help="End after so many saved images.")
 @headless_option
 @model_option
+@trust_option
 def collect(
-    out: Path, label: str | None, max_images: int | None, headless: bool, model: str, source: str, **camera_choice: Any
+    out: Path,
+    label: str | None,
+    max_images: int | None,
+    headless: bool,
+    model: str,
+    trust: bool,
+    source: str,
+    **camera_choice: Any,
 ) -> None:
     """Collects labelled digits from a camera into the folder OUT, for `edgits train`.
 
@@ -199,7 +228,7 @@ def collect(
         if reason:
             terminal.say(f"no window: {reason}")
         collection = Collection(out, report=terminal.say)
-        recognizer = Recognizer.load(model)
+        recognizer = Recognizer.load(model, trust=trust)
 
         from edgits.edge import collect as loop
         from edgits.edge.camera import is_still
