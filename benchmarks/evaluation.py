@@ -64,7 +64,7 @@ def evaluate_model(model: str, data: str) -> ModelEvaluation:
     """
     path = Path(model) / "model.keras" if Path(model).is_dir() else model
     with quiet():
-        recognizer = Recognizer.load(path)
+        recognizer = Recognizer.load(path, trust=True)  # to judge a model is to run it
     images = load_dataset(data)
     normalization = recognizer.card.normalization
     with quiet():

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -77,7 +78,7 @@ def _content(path: Path) -> bytes:
     return data
 
 
-def _on_white(image: npt.NDArray[np.generic]) -> Image:
+def _on_white(image: npt.NDArray[Any]) -> Image:
     """Lays a transparent image, (H, W, 4), on white; by parts, so that a large one doesn't fill the memory."""
     full = np.iinfo(image.dtype).max
     result = np.empty((*image.shape[:2], 3), np.uint8)

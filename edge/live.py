@@ -51,6 +51,7 @@ def live(
     threshold: float | None = None,
     runtime: str | None = None,
     threads: int = 1,
+    trust: bool = False,
     max_frames: int | None = None,
 ) -> Iterator[FrameResult]:
     """Reads digits from a camera until it ends, or the caller stops asking.
@@ -65,6 +66,7 @@ def live(
         threshold: Least confidence in [0, 1]; by default the model card's.
         runtime: Name of the runtime; by default the first that works.
         threads: Number of threads for one inference.
+        trust: Whether a model file without a card may be loaded, see `Recognizer.load`.
         max_frames: Number of frames after which to end.
 
     Yields:
@@ -74,7 +76,7 @@ def live(
         ModelError: The model can't be used.
         CameraError: The camera can't be used.
     """
-    reader = Reader(Recognizer.load(model, runtime=runtime, threads=threads), threshold=threshold)
+    reader = Reader(Recognizer.load(model, runtime=runtime, threads=threads, trust=trust), threshold=threshold)
     with open_camera(source) as camera:
         for shot in watch(camera, reader, max_frames=max_frames):
             if shot.lost is None:

@@ -14,9 +14,15 @@ RUNTIMES = ("litert", "tflite-runtime", "tensorflow", "onnxruntime", "keras")
 model_option = click.option(
     "--model", default="small", show_default=True, metavar="NAME|PATH", help="A shipped model, or a model file."
 )
+trust_option = click.option(
+    "--trust",
+    is_flag=True,
+    help="Use a model file that no card vouches for: as safe as running its maker's program.",
+)
 headless_option = click.option("--headless", is_flag=True, help="Show no window.")
 
 _MODEL_OPTIONS = (
+    trust_option,
     click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="Threads a model uses."),
     click.option(
         "--runtime", type=click.Choice(RUNTIMES), help="What runs the model; by default the first that works."

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from edgits.card import NONE_LABEL, ModelCard, load_card
+from edgits.card import NONE_LABEL, ModelCard, card_path, load_card
 from edgits.dataset import DIGITS
+from edgits.edge.apart import prove
 from edgits.edge.results import Reading
-from edgits.edge.runtimes import Floats, Runtime, open_model
+from edgits.edge.runtimes import Floats, Runtime, model_kind, open_model
 from edgits.errors import ModelError
 from edgits.images import Image
 from edgits.normalize import Normalization
@@ -42,19 +43,31 @@ class Recognizer:
         self._none = card.labels.index(NONE_LABEL) if NONE_LABEL in card.labels else None
 
     @classmethod
-    def load(cls, model: str | Path, *, runtime: str | None = None, threads: int = 1) -> "Recognizer":
+    def load(
+        cls, model: str | Path, *, runtime: str | None = None, threads: int = 1, trust: bool = False
+    ) -> "Recognizer":
         """Loads a model and its card.
 
         Args:
             model: Path of a model file, or name of a shipped model.
             runtime: Name of the runtime; by default the first that works.
             threads: Number of threads for one inference.
+            trust: Whether a file without a card may be loaded, after a child process has proven that it doesn't
+                crash or hang the runtime. That it does no other harm isn't proven.
 
         Raises:
-            ModelError: The file is damaged, isn't its card's, or isn't a digit model.
+            ModelError: The file is damaged, isn't its card's, isn't a digit model, or has no card and no trust.
         """
         path = find_model(model)
         card = load_card(path)
+        if card is None:
+            if not trust:
+                raise ModelError(
+                    f"no card vouches for '{path}': there is no '{card_path(path).name}' beside it; copy its card, "
+                    "too, or say that you trust the file with --trust"
+                )
+            if model_kind(path) != "keras":  # Keras reads data, not code, and takes seconds to load
+                prove(path, runtime=runtime)
         loaded = open_model(path, runtime=runtime, threads=threads)
         return cls(loaded, card or describe(path, loaded))
 

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edgits.card import NONE_LABEL, ModelCard
+from edgits.edge.apart import run_apart
 from edgits.edge.runtimes import Floats, Runtime, open_model, runtimes_for
 from edgits.errors import CheckError, MissingExtraError
 from edgits.export.environments import run_bare
-from edgits.export.probe import run_apart
 from edgits.export.recipes import Limits, Recipe
 from edgits.stats import softmax
 

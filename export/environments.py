@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgits import files
+from edgits.edge.apart import ask
 from edgits.edge.runtimes import Floats
 from edgits.errors import MissingExtraError
 from edgits.export import bare
-from edgits.export.probe import ask
 
 _INSTALL_SECONDS = 600
 
@@ -70,7 +70,7 @@ class Environment:
         return self.folder
 
     def run(self, model: Path, batches: list[Floats]) -> list[Floats]:
-        """Runs a model file; see `edgits.export.probe.run_apart`."""
+        """Runs a model file; see `edgits.edge.apart.run_apart`."""
         # -S: no packages but those of the folder.
         command = [sys.executable, "-I", "-S", bare.__file__, str(self.make()), self.runtime, str(model)]
         return ask(command, f"{self.runtime} {self.version}", batches)[1]

@@ -16,6 +16,7 @@ import click
 
 from edgits import files
 from edgits.card import ModelCard, load_card
+from edgits.edge.apart import run_apart
 from edgits.edge.runtimes import Floats
 from edgits.errors import CheckError, EdgitsError, MissingExtraError, ModelError
 from edgits.export import carray
@@ -23,7 +24,6 @@ from edgits.export.environments import run_bare
 from edgits.export.exporter import export, require_converters
 from edgits.export.feed import load_samples
 from edgits.export.oldest import HISTORY, OLD_TFLITE, find_oldest
-from edgits.export.probe import run_apart
 from edgits.export.recipes import RECIPES, Recipe
 from edgits.export.source import load_source
 from edgits.export.trial import Run, Trial, make_trial

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from edgits.card import ModelCard, load_card
+from edgits.edge.apart import run_apart
 from edgits.edge.runtimes import Floats, open_model, runtimes_for
 from edgits.errors import MissingExtraError, ModelError
 from edgits.export.check import Check, Reference, compare, read_digits, read_scores
@@ -17,7 +18,6 @@ from edgits.export.faults import Evidence
 from edgits.export.feed import Feed, Samples
 from edgits.export.metadata import read_embedded_card
 from edgits.export.outcome import Outcome, measure
-from edgits.export.probe import run_apart
 from edgits.export.quiet import quiet
 from edgits.export.recipes import Recipe
 from edgits.export.source import RANGE_KEY, describe, pick

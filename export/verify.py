@@ -16,6 +16,7 @@ import cv2
 
 from edgits import files
 from edgits.card import ModelCard, load_card
+from edgits.edge.apart import run_apart
 from edgits.edge.recognizer import find_model
 from edgits.edge.runtimes import model_kind
 from edgits.errors import CheckError, MissingExtraError, ModelError
@@ -29,7 +30,6 @@ from edgits.export.layers import Layer, check_comparable, compare_layers
 from edgits.export.metadata import CARD_KEY
 from edgits.export.oldest import Attempt, find_oldest
 from edgits.export.outcome import Outcome
-from edgits.export.probe import run_apart
 from edgits.export.recipes import RECIPES, Recipe, TFLiteOptions
 from edgits.export.seal import check_seal
 from edgits.export.source import MODEL, pick

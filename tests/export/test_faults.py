@@ -12,9 +12,10 @@ from click.testing import CliRunner
 
 from edgits.card import NONE_LABEL, TensorSpec, card_path
 from edgits.cli import cli
+from edgits.edge import apart
 from edgits.edge.recognizer import Recognizer
 from edgits.errors import CheckError, DataError, EdgitsError, MissingExtraError, ModelError, OutputError
-from edgits.export import check, exporter, probe, tflite
+from edgits.export import check, exporter, tflite
 from edgits.export.exporter import export, read_checks
 from edgits.export.quiet import quiet
 from edgits.export.recipes import RECIPES, select
@@ -165,7 +166,7 @@ def test_runtime_in_a_process_of_its_own_answers_the_same(exports, source):
     images = source.card.normalization.batch(source.test.images[:9])
     with quiet():
         expected = source.runtime.run(images)
-    version, parts = probe.run_apart(path, "litert", [images[:1], images[1:]])
+    version, parts = apart.run_apart(path, "litert", [images[:1], images[1:]])
     assert version
     assert np.abs(np.concatenate(parts) - expected).max() < 1e-3
 
@@ -175,9 +176,9 @@ def test_runtime_in_a_process_of_its_own_reports_its_failures(exports, tmp_path)
     damaged = tmp_path / "cut.tflite"
     damaged.write_bytes(exports["tflite-float32"].path.read_bytes()[:3000])
     with pytest.raises(ModelError, match=r"cut\.tflite"):
-        probe.run_apart(damaged, "litert", [images])
+        apart.run_apart(damaged, "litert", [images])
     with pytest.raises(CheckError, match="litert stopped with exit code 1"):
-        probe.run_apart(exports["tflite-float32"].path, "litert", [images[:, :5]])
+        apart.run_apart(exports["tflite-float32"].path, "litert", [images[:, :5]])
 
 
 def test_runtime_that_does_not_work_is_said_and_passed_over(exports, source, monkeypatch):

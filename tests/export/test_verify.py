@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from edgits.card import card_path
+from edgits.edge import apart
 from edgits.errors import DataError, ModelError
-from edgits.export import probe, tflite
+from edgits.export import tflite
 from edgits.export.check import Check
 from edgits.export.faults import Evidence, answer_faults
 from edgits.export.flips import MOST, Flip, draw
@@ -27,6 +28,8 @@ from edgits.export.verify import verify, write
 @pytest.fixture(scope="module")
 def run(exports, run_folder, tmp_path_factory):
     """The run folder with its exports, and fewer images."""
+    for name in ("tflite-float32", "tflite-int8", "tflite-int8-b1", "onnx-int8"):
+        assert exports[name].path.exists()
     copied = tmp_path_factory.mktemp("verify") / "run"
     shutil.copytree(run_folder, copied)
     with np.load(run_folder / "test.npz") as stored:
@@ -256,7 +259,7 @@ def test_operator_set_that_no_runtime_has(run, exports, tmp_path):
 def test_runtime_that_hangs_or_crashes(run, exports, monkeypatch, code, limit, message):
     def run_apart(path, runtime, batches):
         command = [sys.executable, "-c", f"import os, time; {code}"]
-        return probe.ask(command, runtime, batches[:3], limit=limit)
+        return apart.ask(command, runtime, batches[:3], limit=limit)
 
     monkeypatch.setattr(importlib.import_module("edgits.export.verify"), "run_apart", run_apart)
     assert message in found(run / "export" / exports["tflite-float32"].path.name, run)["refused by litert"].meaning

@@ -1,9 +1,9 @@
-"""Runs a model file on images in a process of its own: `python -m edgits.export.probe`.
+"""Runs a model file on images in a process of its own: `python -m edgits.edge.apart`.
 
-tflite-runtime and TensorFlow crash when one process loads both, so a converter that has TensorFlow loaded
-asks a child for tflite-runtime's answers. What crashes or hangs there becomes an error here.
+A runtime is native code, and what crashes or hangs it there becomes an error here. It judges no answers.
 """
 
+import resource
 import signal
 import subprocess
 import sys
@@ -19,6 +19,8 @@ from edgits.errors import CheckError, MissingExtraError, ModelError
 _MODEL_FAILED, _RUNTIME_MISSING = 3, 4
 # What imports the slowest runtime ten times over, and reads an image ten times slower than the slowest format does.
 _LIMIT_SECONDS, _LIMIT_SECONDS_AN_IMAGE = 120.0, 0.05
+_PROOF_SECONDS = 60.0
+_PROOF_BYTES = 2 * 2**30  # a digit model takes a hundredth of it
 
 
 def run_apart(
@@ -40,7 +42,26 @@ def run_apart(
         ModelError: It refuses the file.
         CheckError: It crashes or hangs on the file.
     """
-    return ask([sys.executable, "-m", "edgits.export.probe", str(model), runtime], runtime, batches, limit=limit)
+    return ask([sys.executable, "-m", "edgits.edge.apart", str(model), runtime], runtime, batches, limit=limit)
+
+
+def prove(model: Path, *, runtime: str | None = None, limit: float = _PROOF_SECONDS) -> None:
+    """Loads a model file in a child process and gives it one empty image, so that this process may load it then.
+
+    Args:
+        model: The file.
+        runtime: As for `open_model`.
+        limit: Seconds until it counts as hung.
+
+    Raises:
+        MissingExtraError: No runtime works.
+        ModelError: The runtime refuses the file, crashes or hangs on it, or takes more than 2 GiB of memory for it.
+    """
+    try:
+        command = [sys.executable, "-m", "edgits.edge.apart", str(model), runtime or ""]
+        ask(command, runtime or "the runtime", [], limit=limit)
+    except CheckError as error:
+        raise ModelError(f"'{model}' can't be used: {error}; give another model") from error
 
 
 def ask(
@@ -57,7 +78,12 @@ def ask(
         np.savez(inputs, *batches)
         try:
             child = subprocess.run(
-                [*command, str(inputs), str(outputs)], capture_output=True, text=True, check=False, timeout=limit
+                [*command, str(inputs), str(outputs)],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+                timeout=limit,
             )
         except subprocess.TimeoutExpired as error:
             raise CheckError(f"{runtime} hangs: no answer to {images} images within {limit:.0f} s") from error
@@ -75,12 +101,19 @@ def ask(
 
 
 def main(arguments: list[str]) -> int:
-    """Runs in the child; the arguments are model, runtime, file of inputs, file of outputs."""
+    """Runs in the child; the arguments are model, runtime, file of inputs, file of outputs.
+
+    Without a runtime's name the first that works is taken. Without inputs it is a proof: one empty image, and
+    little memory.
+    """
     model, runtime, inputs, outputs = arguments
     try:
         with np.load(inputs) as stored:
             batches = [stored[f"arr_{i}"] for i in range(len(stored.files))]
-        loaded = open_model(Path(model), runtime=runtime)
+        if not batches:
+            resource.setrlimit(resource.RLIMIT_DATA, (_PROOF_BYTES, _PROOF_BYTES))
+        loaded = open_model(Path(model), runtime=runtime or None)
+        batches = batches or [np.zeros((1, *loaded.input.shape), np.float32)]
         np.savez(outputs, *[loaded.run(batch) for batch in batches], version=np.array(loaded.version))
     except (MissingExtraError, ModelError) as error:
         sys.stderr.write(f"{error}\n")
