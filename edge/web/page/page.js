@@ -185,7 +185,7 @@ const hold = attempt(async () => {
   canvas.getContext("2d").drawImage(picture, 0, 0);
   held = { still, marks, picture };
   $("marks").replaceChildren(...marks.map(markButton));
-  ask(marks.length ? "Tap the wrong one" : "No digit in sight");
+  ask(marks.length ? "Tap what is wrong" : "No digit in sight");
   for (const id of ["still", "back"]) $(id).hidden = false;
   $("hold").disabled = true;
   $("frame").scrollIntoView({ block: "nearest", behavior: "smooth" });
