@@ -116,8 +116,10 @@ class Spread:
     def _fit(
         self, tf: Any, model: Any, data: Any, watched: tuple[Floats, Floats], epochs: range, callbacks: Sequence[Any]
     ) -> None:
+        with self.over.scope():
+            model.optimizer.build(model.trainable_variables)  # while each copy of the model is reached
         step, gather = self._step(tf, model), self._gather(tf, model)
-        answer = tf.function(lambda images: model(images, training=False), reduce_retracing=True)
+        answer = tf.function(lambda images: model(images, training=False), reduce_retracing=True, autograph=False)
         for callback in callbacks:
             callback.set_model(model)
         model.stop_training = False
@@ -164,7 +166,7 @@ class Spread:
             sums = self.over.run(replica, args=(images, targets, count))
             return [self.over.reduce("SUM", part, axis=None) for part in sums]
 
-        compiled = tf.function(step, reduce_retracing=True)
+        compiled = tf.function(step, reduce_retracing=True, autograph=False)
         return lambda images, targets, count: compiled(images, targets, tf.constant(count))
 
     def _gather(self, tf: Any, model: Any) -> Callable[[], None]:
@@ -175,7 +177,7 @@ class Spread:
             for variable in model.non_trainable_weights:
                 variable.assign(context.all_reduce("MEAN", variable.value))
 
-        compiled: Callable[[], None] = tf.function(lambda: self.over.run(replica))
+        compiled: Callable[[], None] = tf.function(lambda: self.over.run(replica), autograph=False)
         return compiled
 
 
