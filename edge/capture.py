@@ -69,8 +69,9 @@ def picture(there: bool, image: npt.NDArray[Any] | None) -> Image | None:
 
 
 def found_devices() -> str:
-    """Names the V4L2 devices of this machine, for a person to read."""
-    return ", ".join(sorted(map(str, Path("/dev").glob("video*")))) or "none"
+    """Names the V4L2 devices of this machine, and the names that survive replugging, for a person to read."""
+    names = [*Path("/dev").glob("video*"), *Path("/dev/v4l/by-id").glob("*")]
+    return ", ".join(sorted(map(str, names))) or "none"
 
 
 def open_file(path: Path) -> cv2.VideoCapture:

@@ -75,7 +75,7 @@ class FakeCamera:
 
     def _picture(self, event: Event) -> Image | None:
         noise = self._rng.integers(0, 9, self._view.shape, np.uint8)
-        image = cv2.subtract(cv2.add(self._view, noise), np.full_like(noise, 4))
+        image = np.asarray(cv2.subtract(cv2.add(self._view, noise), np.full_like(noise, 4)), np.uint8)
         middle = image.shape[0] // 2
         if event == "none":
             return None
