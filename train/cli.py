@@ -204,7 +204,7 @@ def _new_folder(folder: Path) -> Iterator[None]:
     except BaseException as error:
         if not Checkpoint(folder).exists():
             Checkpoint(folder).remove()
-        elif isinstance(error, KeyboardInterrupt):
+        elif isinstance(error, KeyboardInterrupt) and sys.argv[1:2] == ["train"]:  # and no demo
             arguments = [word for word in sys.argv[1:] if word != "--resume"]
             arguments += [] if "--out" in arguments else ["--out", str(folder)]
             click.echo(f"\ngo on with   {shlex.join(['edgits', *arguments, '--resume'])}", err=True)
