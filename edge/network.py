@@ -157,7 +157,7 @@ _OPTIONS = (
         "--metrics",
         metavar="HOST:PORT",
         callback=_address(9108),
-        help="Serve metrics for Prometheus; --web has them too.",
+        help="Serve metrics for Prometheus, to whoever asks; --web has them too.",
     ),
     click.option("--mqtt", metavar="HOST[:PORT]", help="Tell an MQTT broker the number; mqtts://HOST for TLS."),
     click.option(

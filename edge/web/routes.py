@@ -56,8 +56,8 @@ class Routes:
             name = "" if path.name == "index.html" else path.name
             app.router.add_get(f"/{name}", _file(path.read_bytes(), _TYPES[path.suffix]))
         streams = Streams(self._feed, self.state)
-        app.router.add_get("/stream.mjpg", streams.pictures)
-        app.router.add_get("/events", streams.events)
+        app.router.add_get("/stream.mjpg", streams.pictures, allow_head=False)
+        app.router.add_get("/events", streams.events, allow_head=False)
         app.router.add_get("/metrics", metrics_handler(self._metrics))
         app.router.add_get(r"/still/{number:[0-9]{1,9}}.jpg", self.still_picture)
         app.router.add_post("/settings", self.change)

@@ -211,6 +211,12 @@ def test_the_stream_shows_the_newest_picture_at_once_and_each_new_one(running, s
         assert (stream.next() != first).any()
 
 
+def test_a_stream_has_no_head_alone(running):
+    for path in ("/stream.mjpg", "/events"):
+        assert running.ask("HEAD", path)[0] == 405  # it would run without end, unheard
+    assert running.ask("HEAD", "/page.js")[0] == 200
+
+
 def test_a_large_picture_is_made_small(running):
     frame = Frame(np.full((1080, 1920, 3), 90, np.uint8), 0, 0.0, "test")
     running.show(Shot(frame, FrameResult("test", 1920, 1080, (), ())))
