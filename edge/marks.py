@@ -151,16 +151,13 @@ def _group(parts: list[tuple[int, Box]], shape: tuple[int, ...], least: int, mos
     """Joins pieces of one digit, as the bar of a 5 or a broken stroke: a piece joins the next larger mark."""
     boxes = np.array([box for _, box in parts], np.float32).reshape(-1, 4)
     whole = [sized_like_a_digit(box, shape, least, most) and box[2] <= WIDEST_DIGIT * box[3] for _, box in parts]
+    near = _near(boxes, np.array(whole, np.bool_))
     groups: list[list[int]] = []
     home: dict[int, int] = {}
     for place, (label, box) in enumerate(parts):
-        near = (
-            []
-            if _cut_off(box, shape)
-            else [i for i in _near(boxes[:place], box) if whole[i] and _belongs(parts[i][1], box)]
-        )
-        if near:
-            home[place] = home[near[-1]]
+        hosts = [i for i in near.get(place, ()) if _belongs(parts[i][1], box) and not _cut_off(box, shape)]
+        if hosts:
+            home[place] = home[hosts[-1]]
             groups[home[place]].append(label)
         else:
             home[place] = len(groups)
@@ -168,13 +165,17 @@ def _group(parts: list[tuple[int, Box]], shape: tuple[int, ...], least: int, mos
     return groups
 
 
-def _near(boxes: npt.NDArray[np.float32], box: Box) -> npt.NDArray[np.intp]:
-    """Indices of the boxes at most a quarter of their height away from a box."""
-    x, y, w, h = box
-    reach = 0.25 * boxes[:, 3] + 1
-    across = (boxes[:, 0] - reach < x + w) & (boxes[:, 0] + boxes[:, 2] + reach > x)
-    along = (boxes[:, 1] - reach < y + h) & (boxes[:, 1] + boxes[:, 3] + reach > y)
-    return np.flatnonzero(across & along)
+def _near(boxes: npt.NDArray[np.float32], whole: npt.NDArray[np.bool_]) -> dict[int, list[int]]:
+    """Finds for each box the larger ones, whole marks only, that are at most a quarter of their height away."""
+    hosts = np.flatnonzero(whole)
+    low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
+    reach = 0.25 * boxes[hosts, 3, None] + 1
+    near = (low[hosts] - reach)[None] < high[:, None]
+    near &= (high[hosts] + reach)[None] > low[:, None]
+    found: dict[int, list[int]] = {}
+    for place, host in np.argwhere(near.all(axis=2) & (hosts[None] < np.arange(len(boxes))[:, None])).tolist():
+        found.setdefault(place, []).append(int(hosts[host]))
+    return found
 
 
 def _belongs(whole: Box, part: Box) -> bool:

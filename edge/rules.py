@@ -11,7 +11,7 @@ from edgits.images import Image
 LENGTH = 120
 """A line is at least so long, in pixels of the mask."""
 # Lines lean at most so far from the frame's edges (sideways per length), in steps that a line's thickness covers.
-_SLANTS = np.arange(-6, 7) * 0.035
+_SLANTS = np.arange(-4, 5) * 0.05
 # Along a line, so many pixels of half the size are looked at as one, of which this share must be ink.
 _BLOCK, _FILLED = 4, 0.6
 # What is this thick, in pixels of half the size, is no line but a stroke of a thick pen, or a blob.
@@ -42,7 +42,7 @@ def erase_rules(mask: Image, *, lying: bool = True, standing: bool = True) -> Im
     near = cv2.dilate(lines, np.ones((3, 3), np.uint8))
     covered = cv2.resize(near, (mask.shape[1], mask.shape[0]), interpolation=cv2.INTER_NEAREST)
     rest = np.asarray(mask & (1 - covered), np.uint8)
-    bridged = cv2.morphologyEx(rest, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_BRIDGE, _BRIDGE)))
+    bridged = cv2.morphologyEx(rest, cv2.MORPH_CLOSE, np.ones((_BRIDGE, _BRIDGE), np.uint8))
     return np.asarray(rest | (mask & covered & bridged), np.uint8)
 
 
