@@ -72,8 +72,9 @@ class Spread:
         if self.workers == 1:
             return
         tf = require("tensorflow", extra="train")
-        counts = self.over.run(lambda: tf.distribute.get_replica_context().all_gather(tf.constant([epochs]), axis=0))
-        found = np.unique(np.asarray(self.over.experimental_local_results(counts)[0]))
+        context = tf.distribute.get_replica_context
+        gather = tf.function(lambda: self.over.run(lambda: context().all_gather(tf.constant([epochs]), axis=0)))
+        found = np.unique(np.asarray(self.over.experimental_local_results(gather())[0]))
         if len(found) > 1:
             raise ModelError(
                 f"the machines go on from different epochs ({', '.join(map(str, found))}); "
@@ -152,12 +153,11 @@ class Spread:
         """Returns a step on a batch of `count` images; it gives the sums of their losses and of right answers."""
 
         def replica(images: Any, targets: Any, count: Any) -> tuple[Any, Any]:
-            own = tf.cast(tf.shape(images)[0], tf.float32)
             with tf.GradientTape() as tape:
                 logits = model(images, training=True)
-                total = model.loss(targets, logits) * own
-                # Keras's optimizer adds up the gradients of all copies
-                shared = total / tf.cast(count, tf.float32)
+                # of each image: the mean that Keras takes is already divided by the number of copies
+                total = tf.reduce_sum(model.loss.call(targets, logits))
+                shared = total / tf.cast(count, tf.float32)  # its optimizer adds up the gradients of all copies
             model.optimizer.apply(tape.gradient(shared, model.trainable_variables), model.trainable_variables)
             right = tf.argmax(logits, axis=1) == tf.argmax(targets, axis=1)
             return total, tf.reduce_sum(tf.cast(right, tf.float32))

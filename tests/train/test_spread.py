@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,13 @@ import pytest
 
 from edgits.card import load_card
 from edgits.errors import ModelError
+from edgits.train.fit import fit_run
+from edgits.train.mixture import Part
+from edgits.train.recipes import RECIPES
 from edgits.train.spread import Spread, begin, find_worker
+
+# Keras 3.15 under NumPy 2.4, when it saves a model on TensorFlow
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
 TRAIN = ("--recipe", "classic", "--epochs", "4", "--batch-size", "16", "--strategy", "multiworker", "--out", "run")
 
@@ -60,6 +67,14 @@ def test_two_workers_reach_the_accuracy_of_one_and_one_of_them_writes(tmp_path, 
         np.loadtxt(folder / "history.csv", delimiter=",", skiprows=1, usecols=2) for folder in (run, tmp_path / "alone")
     ]
     assert losses[0] == pytest.approx(losses[1], rel=0.15), "a step is that of one machine, but for dropout"
+
+
+def test_mirrored_trains_as_one_does(tmp_path, mnist5k):
+    parts = [Part(mnist5k.take(np.arange(0, 5000, 50)))]
+    recipe = replace(RECIPES["classic"], epochs=2)
+    runs = [fit_run(parts, recipe, tmp_path / strategy, strategy=strategy) for strategy in ("one", "mirrored")]
+    one, mirrored = ([row[name] for row in run.history for name in ("loss", "val_loss")] for run in runs)
+    assert one == pytest.approx(mirrored, rel=0.02)
 
 
 @pytest.mark.parametrize(
