@@ -1,6 +1,8 @@
 """The model card: what a model file is, beside it as `NAME.card.json`. Loads no runtime."""
 
 import json
+import math
+import operator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +13,7 @@ from edgits.normalize import Normalization
 
 SCHEMA = 1
 NONE_LABEL = "none"
+_MOST_BYTES = 2**20  # a card has some thousands
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,9 @@ class ModelCard:
     def __post_init__(self) -> None:
         if self.output.shape[-1] != len(self.labels):
             raise ModelError(f"a card names {len(self.labels)} labels for {self.output.shape[-1]} outputs")
-        if self.temperature <= 0:
+        if self.scores not in ("logits", "probabilities"):
+            raise ModelError(f"a card's scores must be 'logits' or 'probabilities', found {self.scores!r:.40}")
+        if not 0 < self.temperature < math.inf:
             raise ModelError(f"a card's temperature must be above 0, found {self.temperature}")
         if not 0 <= self.reject_threshold <= 1:
             raise ModelError(f"a card's reject threshold must be 0 to 1, found {self.reject_threshold}")
@@ -98,9 +103,12 @@ class ModelCard:
                 spec = dict(fields[name])
                 fields[name] = TensorSpec(**{**spec, "shape": tuple(int(side) for side in spec["shape"])})
             fields["normalization"] = Normalization(**fields["normalization"])
+            operator.index(fields["normalization"].size)  # 28.0 is no side
             return cls(**fields)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ModelError(f"'{source}' is no model card: {error!r}; export the model again") from error
+        except ModelError:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError, IndexError, OverflowError) as error:
+            raise ModelError(f"'{source}' is no model card: {error!r:.200}; export the model again") from error
 
     def save(self, model: Path) -> "ModelCard":
         """Writes the card beside `model`, with that file's SHA-256, and returns it so."""
@@ -130,8 +138,9 @@ def load_card(model: Path) -> ModelCard | None:
     if not path.exists():
         return None
     try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+        with open(path, "rb") as file:
+            value = json.loads(file.read(_MOST_BYTES))
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"the card '{path}' can't be read: {error}; export the model again") from error
     card = ModelCard.from_json(value, source=path.name)
     found = files.sha256(model)

@@ -1,6 +1,7 @@
 """The command group. Imports a stage's light `cli` module only when one of its commands is asked for."""
 
 import importlib
+import io
 import os
 import sys
 
@@ -45,6 +46,11 @@ def cli() -> None:
 
 def main() -> None:
     """Runs the command line: exit code 0 done, 1 a gate failed, 2 wrong usage or bad input."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # a file's name may hold bytes that are no text; in JSON it stays right
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = cli.main(standalone_mode=False)
     except click.ClickException as error:
@@ -54,12 +60,20 @@ def main() -> None:
         click.echo("stopped", err=True)
         code = 130
     except GateError as error:
-        click.echo(f"edgits: gate failed: {error}", err=True)
+        click.echo(f"edgits: gate failed: {_one_line(error)}", err=True)
         code = 1
     except EdgitsError as error:
-        click.echo(f"edgits: {error}", err=True)
+        click.echo(f"edgits: {_one_line(error)}", err=True)
+        code = 2
+    except MemoryError:
+        click.echo("edgits: not enough memory for this; give smaller images, or less at once", err=True)
         code = 2
     except SystemExit:  # click leaves so when the reader of a pipe has left, as `| head` does; no command of ours exits
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 0
     sys.exit(code)
+
+
+def _one_line(error: Exception) -> str:
+    """Returns a message whose names can't move the cursor, change colours, or begin a line of their own."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(error))

@@ -57,7 +57,7 @@ class _Lines:
                 return
             if self._file is None:  # not before there is a frame: a failed start leaves no file
                 self._file = open(self._path, "wb", buffering=0)  # noqa: SIM115 - close() closes it
-            self._write_whole(self._file, line.encode())
+            self._write_whole(self._file, line.encode(errors="backslashreplace"))
         except BrokenPipeError:
             raise  # the reader has left: the command line ends quietly
         except OSError as error:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from edgits.dataset import DIGITS
 from edgits.errors import DataError
 from edgits.images import SUFFIXES, Image, read_image, to_gray
+from edgits.limits import BYTES
 from edgits.quiet import quiet
 from edgits.train.layout import shrink
 
@@ -135,6 +136,7 @@ def _read_idx(path: Path, *, dimensions: int) -> npt.NDArray[np.uint8]:
     if 0 in shape:
         raise DataError(f"'{path}' holds no data: its header says {shape}; give a file with images")
     expected = start + math.prod(shape)
+    _check_bytes(path, expected)
     data = _content(path, expected + 1)
     if len(data) != expected:
         problem = "is cut short" if len(data) < expected else "is too long"
@@ -171,6 +173,7 @@ def read_npz(path: Path) -> Stored:
             if missing := [name for name in ("images", labels_name) if name not in names]:
                 wanted = " and ".join(f"'{name.removesuffix('s')}s'" for name in missing)
                 raise DataError(f"'{path}' has no {wanted}, only {', '.join(names) or 'nothing'}; add it")
+            _check_bytes(path, sum(member.file_size for member in archive.zip.infolist()))
             images, labels = archive["images"], archive[labels_name]
     except DataError:
         raise
@@ -184,6 +187,15 @@ def read_npz(path: Path) -> Stored:
             f"give {len(images)} whole numbers, one an image"
         )
     return Stored("npz", _gray_bytes(images, path), [int(label) for label in labels])
+
+
+def _check_bytes(path: Path, declared: int) -> None:
+    """Refuses what would unpack to more than the memory should take."""
+    if declared > BYTES.amount():
+        raise DataError(
+            f"'{path}' declares {declared / 1e9:.1f} GB of data, more than {BYTES.amount() / 1e9:g}; give less at once, "
+            f"or raise the limit: {BYTES.variable}={math.ceil(declared / 1e9)}"
+        )
 
 
 def _integral(values: npt.NDArray[Any]) -> bool:
