@@ -47,9 +47,7 @@ def cli() -> None:
 def main() -> None:
     """Runs the command line: exit code 0 done, 1 a gate failed, 2 wrong usage or bad input."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(
-            stream, io.TextIOWrapper
-        ):  # a file's name may hold bytes that are no text; in JSON it stays right
+        if isinstance(stream, io.TextIOWrapper):  # a name's bytes may be no text; in JSON this is right
             stream.reconfigure(errors="backslashreplace")
     try:
         code = cli.main(standalone_mode=False)

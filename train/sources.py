@@ -193,8 +193,8 @@ def _check_bytes(path: Path, declared: int) -> None:
     """Refuses what would unpack to more than the memory should take."""
     if declared > BYTES.amount():
         raise DataError(
-            f"'{path}' declares {declared / 1e9:.1f} GB of data, more than {BYTES.amount() / 1e9:g}; give less at once, "
-            f"or raise the limit: {BYTES.variable}={math.ceil(declared / 1e9)}"
+            f"'{path}' declares {declared / 1e9:.1f} GB of data, more than {BYTES.amount() / 1e9:g}; give less at "
+            f"once, or raise the limit: {BYTES.variable}={math.ceil(declared / 1e9)}"
         )
 
 
