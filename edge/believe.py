@@ -15,35 +15,30 @@ from edgits.edge.results import Box
 
 Floats = npt.NDArray[np.float64]
 
-_LEAST = 0.5
+_LEAST = 0.45
 _ALONE = {
-    "bias": 0.663,
-    "confidence": 0.661,
-    "rough": -15.324,
-    "crowd": -14.268,
-    "contrast": 1.371,
-    "one": -1.886,
-    "rim": -3.568,
-    "height": 0.218,
-    "width": 0.645,
-    "stroke": -0.832,
-    "rough one": -5.071,
-    "wide one": 0.603,
+    "bias": 0.252,
+    "confidence": 0.784,
+    "rough": -19.302,
+    "crowd": -14.803,
+    "contrast": 1.082,
+    "one": -2.511,
+    "rim": -3.613,
+    "width": 0.764,
+    "stroke": -1.002,
+    "rough one": -9.087,
 }
 _AMONG = {
-    "bias": 0.829,
-    "alone": 0.687,
-    "contrast": -0.329,
-    "stroke": 0.592,
-    "height": 0.786,
-    "other height": -3.034,
-    "rivals": -0.764,
-    "support": 0.928,
-    "thick one": 0.245,
-    "dark one": 0.797,
-    "high one": -0.932,
-    "best": 0.194,
-    "clutter": -0.606,
+    "bias": -0.024,
+    "alone": 0.728,
+    "stroke": 0.320,
+    "height": 1.537,
+    "other height": -3.621,
+    "support": 1.168,
+    "dark one": 1.011,
+    "high one": -1.112,
+    "best": 0.549,
+    "clutter": -0.822,
 }
 # Marks are alike if their heights, strokes and contrasts differ by no more than these logarithms.
 _ALIKE = (0.7, 0.7, 0.5)
@@ -82,7 +77,6 @@ class Traits:
         self._boxes = np.array([mark.box for mark in marks], np.float64)
         self._others = np.array(others, np.float64).reshape(-1, 4)
         self._size = size
-        self._scales = np.array([mark.level.scale for mark in marks])
         self._confidence = np.array([reading.confidence for _, reading in read])
         self._one = np.array([reading.digit == 1 for _, reading in read], np.float64)
         self._rough = np.array([min(mark.rough, 0.6) for mark in marks])
@@ -95,7 +89,6 @@ class Traits:
         x, y, w, h = self._boxes.T
         height, width = self._size
         rim = np.minimum(np.minimum(x, y), np.minimum(width - x - w, height - y - h)) <= 2
-        slim = np.log(w / h)
         traits = {
             "confidence": _logit(self._confidence),
             "rough": self._rough,
@@ -103,11 +96,9 @@ class Traits:
             "contrast": np.log(self._contrast),
             "one": self._one,
             "rim": rim,
-            "height": np.log(h / self._scales),
-            "width": slim,
+            "width": np.log(w / h),
             "stroke": np.log(self._stroke / h),
             "rough one": self._one * self._rough,
-            "wide one": self._one * slim,
         }
         return _share(traits, _ALONE)
 
@@ -123,16 +114,12 @@ class Traits:
         high = np.sign(high) * np.maximum(np.abs(high) - _USUAL, 0)
         thick = np.abs(np.log(self._stroke / _middle(self._stroke, weights)))
         dark = np.log(self._contrast / _middle(self._contrast, weights))
-        support = np.log1p(self._alike() @ shares)
         traits = {
             "alone": _logit(shares),
-            "contrast": dark,
             "stroke": thick,
             "height": high,
             "other height": np.abs(high),
-            "rivals": np.log1p(shares.sum() - shares) - support,
-            "support": support,
-            "thick one": self._one * thick,
+            "support": np.log1p(self._alike() @ shares),
             "dark one": self._one * dark,
             "high one": self._one * np.abs(high),
             "best": shares >= shares.max(),
