@@ -3,14 +3,15 @@
 Knows no page: it takes a shot, gives marks by number, and saves the one that is named.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from edgits.edge.collect import digit_like, overlap
-from edgits.edge.find import Candidate, look
-from edgits.edge.results import Box
+from edgits.edge.find import Candidate, Page, views
+from edgits.edge.results import Box, Digit
 from edgits.edge.sinks import Shot
 from edgits.images import Image, to_gray
 
@@ -45,7 +46,7 @@ def marks_of(shot: Shot) -> list[Mark]:
     Args:
         shot: Of a camera that isn't lost.
     """
-    candidates = look(shot.frame.image).candidates
+    candidates = _side(views(shot.frame.image), shot.result.digits).candidates
     gray = to_gray(shot.frame.image)
     read = [
         Mark(digit.box, digit.digit, digit.confidence, _crop(gray, digit.box, candidates))
@@ -55,6 +56,17 @@ def marks_of(shot: Shot) -> list[Mark]:
     rest = [mark for mark in digit_like(candidates) if not any(_touches(mark.box, box) for box in taken)]
     rest.sort(key=lambda mark: -mark.box[3])
     return (read + [Mark(mark.box, None, 0.0, mark.crop) for mark in rest])[:_MOST_MARKS]
+
+
+def _side(pages: Sequence[Page], digits: Sequence[Digit]) -> Page:
+    """Returns the way to see a frame, as paper or as a board, in which the digits were read."""
+
+    def shown(page: Page) -> tuple[int, float]:
+        boxes = [mark.box for mark in page.candidates]
+        read = sum(any(overlap(box, digit.box) >= _SAME for box in boxes) for digit in digits)
+        return read, page.clarity()
+
+    return max(pages, key=shown)
 
 
 def _touches(mark: Box, digit: Box) -> bool:
