@@ -14,6 +14,7 @@ from edgits.edge.runtimes import Floats, Runtime, open_model, runtimes_for
 from edgits.errors import CheckError, MissingExtraError
 from edgits.export.environments import run_bare
 from edgits.export.recipes import Limits, Recipe
+from edgits.export.source import pick
 from edgits.stats import softmax
 
 # These crash in a process that has TensorFlow loaded.
@@ -43,11 +44,11 @@ class Reference:
         """Share of images that Keras reads right."""
         return float(np.mean(self.answers.digits == self.labels))
 
-    def first(self, count: int) -> "Reference":
-        """Returns the first `count` images and answers."""
+    def take(self, index: npt.NDArray[np.int64]) -> "Reference":
+        """Returns the images and answers at `index`."""
         answers = self.answers
-        some = Answers(answers.probabilities[:count], answers.digits[:count], answers.rejected[:count])
-        return Reference(self.images[:count], self.labels[:count], some, self.name)
+        some = Answers(answers.probabilities[index], answers.digits[index], answers.rejected[index])
+        return Reference(self.images[index], self.labels[index], some, self.name)
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def check_file(path: Path, recipe: Recipe, card: ModelCard, reference: Reference
     """
     checks, left_out = [], []
     for name in runtimes_of(path, recipe):
-        asked = reference.first(MICRO_IMAGES) if name == MICRO else reference
+        asked = reference.take(pick(reference.labels, MICRO_IMAGES)) if name == MICRO else reference
         # One image, a few, then the rest: an open batch must survive the changes.
         batches = np.split(asked.images, [1, min(8, len(asked.images))])
         try:

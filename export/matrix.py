@@ -23,7 +23,7 @@ from edgits.export import carray
 from edgits.export.environments import run_bare
 from edgits.export.exporter import export, require_converters
 from edgits.export.feed import load_samples
-from edgits.export.oldest import HISTORY, OLD_TFLITE, find_oldest
+from edgits.export.oldest import HISTORY, OLD_TFLITE, Attempt, find_oldest
 from edgits.export.recipes import RECIPES, Recipe
 from edgits.export.source import load_source
 from edgits.export.trial import Run, Trial, make_trial
@@ -39,13 +39,13 @@ class Column:
     Attributes:
         title: Its name and version.
         suffixes: Files that it can be given.
-        start: Makes a file into what runs batches on it.
+        start: Makes a file into what runs batches on it; None for the first of the old runtimes.
         slow: Whether it gets `_FEW` images only.
     """
 
     title: str
     suffixes: tuple[str, ...]
-    start: Callable[[Path], Run]
+    start: Callable[[Path], Run] | None
     slow: bool = False
 
 
@@ -93,12 +93,9 @@ def _columns() -> list[Column]:
             title = f"{title} {importlib.metadata.version(package)}"
             columns.append(Column(title, tuple(kinds), start, slow=runtime == "tflite-micro"))
 
-    def old(path: Path) -> Run:
-        return lambda batches: (OLD_TFLITE.version, OLD_TFLITE.run(path, batches))
-
     columns: list[Column] = []
     column("litert", "LiteRT", ["ai-edge-litert"], [".tflite"], run_apart)
-    columns.append(Column(f"tflite-runtime {OLD_TFLITE.version}", (".tflite",), old))
+    columns.append(Column(f"{OLD_TFLITE.runtime} {OLD_TFLITE.version}", (".tflite",), None))
     column("tensorflow", "TensorFlow", ["tensorflow-cpu", "tensorflow"], [".tflite"], run_bare)
     column("tflite-micro", "TFLite Micro", ["tflite-micro"], [".tflite"], run_bare)
     column("onnxruntime", "ONNX Runtime", ["onnxruntime"], [".onnx"], run_apart)
@@ -114,8 +111,8 @@ def _has(package: str) -> bool:
     return True
 
 
-def measure(run_folder: Path, say: Callable[[str], None]) -> tuple[Trial, list[Column], list[Row]]:
-    """Exports a run in all formats and runs each on every runtime.
+def measure(run_folder: Path, count: int | None, say: Callable[[str], None]) -> tuple[Trial, list[Column], list[Row]]:
+    """Exports a run in all formats and runs each on every runtime, with `count` images or all.
 
     Raises:
         ModelError: The run folder can't be used.
@@ -127,6 +124,7 @@ def measure(run_folder: Path, say: Callable[[str], None]) -> tuple[Trial, list[C
     say(f"reading the test images with {source.path.name}")
     images = str(run_folder / "test.npz")
     trial = make_trial(source.path, lambda card: load_samples(images, card.labels, card.input.shape[2]), None)
+    trial = trial.some(count) if count else trial
     columns, rows = _columns(), []
     with tempfile.TemporaryDirectory() as folder:
         exports = export(source, recipes, Path(folder), on_start=lambda recipe: say(f"exporting {recipe.name}"))
@@ -142,27 +140,36 @@ def _measure_one(path: Path, recipe: Recipe, columns: list[Column], trial: Trial
         model = path.with_name("array.tflite")
         model.write_bytes(carray.read(path))
         path, size = model, model.stat().st_size
+    attempts = find_oldest(path, recipe, card, trial, on_step=say)
     cells: list[Cell | None] = []
     for column in columns:
-        if path.suffix in column.suffixes:
-            say(f"running {recipe.name} on {column.title}")
-            cells.append(_cell(column, path, recipe, card, trial.first(_FEW) if column.slow else trial))
-        else:
+        if path.suffix not in column.suffixes:
             cells.append(None)
-    attempts = find_oldest(path, recipe, card, trial, on_step=say)
+        elif column.start is None:
+            cells.append(_cell_of(attempts[0]))
+        else:
+            say(f"running {recipe.name} on {column.title}")
+            some = trial.some(_FEW) if column.slow else trial
+            cells.append(_cell(column.title, column.start(path), recipe, card, some, few=column.slow))
     last = attempts[-1]
     return Row(recipe, size, tuple(cells), "–" if last.problem else f"{last.runtime} {last.version}")
 
 
-def _cell(column: Column, path: Path, recipe: Recipe, card: ModelCard | None, trial: Trial) -> Cell:
+def _cell_of(attempt: Attempt) -> Cell:
+    if attempt.accuracy is None:
+        return Cell("refused" if attempt.tried else "not tried", attempt.problem)
+    text = f"{attempt.accuracy:.2%}, {attempt.flips}"
+    return Cell(f"**wrong**: {text}", attempt.problem) if attempt.problem else Cell(text)
+
+
+def _cell(title: str, run: Run, recipe: Recipe, card: ModelCard | None, trial: Trial, *, few: bool) -> Cell:
     try:
-        check = trial.check(column.start(path), column.title, recipe, card)
+        check = trial.check(run, title, recipe, card)
     except MissingExtraError as error:
         return Cell("not tried", str(error))
     except (ModelError, CheckError) as error:
         return Cell("refused", str(error))
-    few = f" of {check.images:,}" if column.slow else ""
-    text = f"{check.accuracy:.2%}, {check.flips}{few}"
+    text = f"{check.accuracy:.2%}, {check.flips}" + (f" of {check.images:,}" if few else "")
     return Cell(f"**wrong**: {text}", check.problem) if check.problem else Cell(text)
 
 
@@ -212,10 +219,11 @@ def page(trial: Trial, columns: Sequence[Column], rows: Sequence[Row]) -> str:
 @click.command()
 @click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default="docs/compatibility.md", show_default=True)
-def main(run: Path, out: Path) -> None:
+@click.option("--images", type=click.IntRange(1), help="Use so many of the test images only, a share of each digit.")
+def main(run: Path, out: Path, images: int | None) -> None:
     """Measures every format of the model in RUN on every runtime, and writes a page."""
     try:
-        files.write_bytes(out, page(*measure(run, lambda text: click.echo(text, err=True))).encode())
+        files.write_bytes(out, page(*measure(run, images, lambda text: click.echo(text, err=True))).encode())
     except EdgitsError as error:
         raise click.ClickException(str(error)) from error
     click.echo(out)

@@ -44,6 +44,7 @@ class Attempt:
         runtime: Its name.
         version: Its version.
         flips: Images read differently; None where it gave no answers.
+        accuracy: Share read right; None likewise.
         problem: Why it doesn't do; empty where it answers right.
         tried: Whether it could be fetched and run at all.
     """
@@ -51,6 +52,7 @@ class Attempt:
     runtime: str
     version: str
     flips: int | None
+    accuracy: float | None
     problem: str
     tried: bool = True
 
@@ -65,10 +67,10 @@ def attempt(path: Path, environment: Environment, recipe: Recipe, card: ModelCar
     try:
         check = trial.check(run, name, recipe, card)
     except MissingExtraError as error:
-        return Attempt(name, version, None, str(error), tried=False)
+        return Attempt(name, version, None, None, str(error), tried=False)
     except (ModelError, CheckError) as error:
-        return Attempt(name, version, None, str(error))
-    return Attempt(name, version, check.flips, check.problem)
+        return Attempt(name, version, None, None, str(error))
+    return Attempt(name, version, check.flips, check.accuracy, check.problem)
 
 
 def find_oldest(

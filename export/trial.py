@@ -47,10 +47,10 @@ class Trial:
     reference: Reference
     path: Path
 
-    def first(self, count: int) -> "Trial":
-        """Returns the trial on the first `count` images."""
-        data = self.data.take(np.arange(min(count, len(self.data))))
-        return replace(self, data=data, reference=self.reference.first(count))
+    def some(self, count: int) -> "Trial":
+        """Returns the trial on `count` of the images, a share of each class."""
+        chosen = pick(self.data.labels, count)
+        return replace(self, data=self.data.take(chosen), reference=self.reference.take(chosen))
 
     def inputs(self, card: ModelCard | None) -> Floats:
         """Returns the images as a file with that card takes them."""

@@ -85,10 +85,20 @@ def source(run_folder):
     return load_source(run_folder)
 
 
+class Exports(dict):
+    """Exports by format, each made when it is first asked for: a single test needs but a few."""
+
+    def __init__(self, source, out):
+        self.source, self.out = source, out
+
+    def __missing__(self, name):
+        (self[name],) = export(self.source, select([name]), self.out)
+        return self[name]
+
+
 @pytest.fixture(scope="session")
 def exports(source, run_folder):
-    """Every format, exported once."""
-    return {result.recipe.name: result for result in export(source, select(["all"]), run_folder / "export")}
+    return Exports(source, run_folder / "export")
 
 
 @pytest.fixture

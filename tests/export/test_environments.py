@@ -115,7 +115,7 @@ def test_oldest_is_the_first_that_answers_right(exports, source, trial, monkeypa
 
 
 def test_matrix_shows_what_answers_and_why_not(exports, source, trial, monkeypatch):
-    monkeypatch.setattr(matrix, "find_oldest", lambda *_, **__: (Attempt("litert", "1.0", 0, ""),))
+    monkeypatch.setattr(matrix, "find_oldest", lambda *_, **__: (Attempt("litert", "1.0", 3, 0.75, ""),))
 
     def refuse(path):
         raise ModelError("no such operation")
@@ -128,14 +128,16 @@ def test_matrix_shows_what_answers_and_why_not(exports, source, trial, monkeypat
         matrix.Column("Old 1", (".tflite",), refuse),
         matrix.Column("Silent 2", (".tflite",), wrong),
         matrix.Column("Other", (".onnx",), refuse),
+        matrix.Column("First 1.0", (".tflite",), None),
     ]
     for name in ("tflite-int8", "c-int8"):
         row = matrix._measure_one(exports[name].path, RECIPES[name], columns, trial, lambda _: None)
-        good, refused, silent, other = row.cells
+        good, refused, silent, other, first = row.cells
         assert good.text.endswith(", 0") or int(good.text.split(", ")[1]) < 9
         assert (refused.text, refused.reason) == ("refused", "no such operation")
         assert silent.text.startswith("**wrong**: ")
         assert other is None
+        assert first.text == "75.00%, 3"
     page = matrix.page(trial, columns, [row])
     assert "| `c-int8` |" in page
     assert "| litert 1.0 |" in page

@@ -106,7 +106,7 @@ def test_integer_files_have_integer_ends(exports):
 
 
 def test_sizes_shrink_as_promised(exports):
-    size = {name: result.bytes for name, result in exports.items()}
+    size = {name: exports[name].bytes for name in RECIPES}
     assert size["tflite-float16"] < 0.7 * size["tflite-float32"]
     assert size["tflite-int8"] < 0.5 * size["tflite-float32"]
     assert size["onnx-float16"] < 0.8 * size["onnx-float32"]
@@ -174,8 +174,9 @@ def test_fixed_batch_stays_fixed(exports):
 
 
 def test_checks_file_has_every_figure(exports, run_folder):
+    results = {name: exports[name] for name in RECIPES}
     rows = read_checks(run_folder / "export" / "checks.json")
-    assert [row["format"] for row in rows] == list(RECIPES)
+    assert {row["format"] for row in rows} == set(results)
     for row in rows:
         assert row["bytes"] == (run_folder / "export" / row["file"]).stat().st_size
         assert row["problem"] == ""
@@ -183,7 +184,8 @@ def test_checks_file_has_every_figure(exports, run_folder):
             assert check["images"] == (200 if check["runtime"] == MICRO else 800)
             assert check["accuracy"] > 0.85
             assert check["difference"] <= row["limits"]["difference"]
-    assert rows[0]["checks"][0]["flips"] == 0
+        if row["format"].endswith("float32"):
+            assert row["checks"][0]["flips"] == 0
 
 
 def test_another_export_keeps_the_figures_of_other_formats(source, tmp_path):
