@@ -30,6 +30,12 @@ _RUNTIMES = {
 }
 # What speeds quantized models up, as /proc/cpuinfo calls it.
 _FEATURES = ("neon", "asimd", "asimdhp", "asimddp", "i8mm", "avx2", "avx512_vnni", "avx_vnni")
+# 32-bit ARM has no wheels of LiteRT and OpenCV.
+_FIX_RUNTIME, _FIX_PACKAGES = (
+    ("pip install ai-edge-litert", "pip install --force-reinstall opencv-python-headless numpy")
+    if sys.maxsize > 2**32
+    else ("pip install tflite-runtime", "sudo apt install --reinstall python3-opencv python3-numpy")
+)
 _PROBE_SECONDS = 60  # a Pi Zero 2 needs some ten to import a runtime
 
 
@@ -107,7 +113,7 @@ def _packages() -> list[Finding]:
     findings = []
     for name, module in (("numpy", "numpy"), ("OpenCV", "cv2")):
         done, said = _try(f"import {module}; print({module}.__version__)")
-        fix = "" if done else "pip install --force-reinstall opencv-python-headless numpy"
+        fix = "" if done else _FIX_PACKAGES
         findings.append(Finding("packages", name, "ok" if done else "bad", said, fix))
     names = [name for name in ("opencv-python", "opencv-python-headless") if _version(name)]
     if len(names) > 1 and _try("from edgits.edge.sinks import has_windows; print(has_windows())")[1] == "False":
@@ -140,7 +146,7 @@ def _runtimes() -> list[Finding]:
         findings.append(Finding("runtimes", name, "ok" if done else "bad", found, fix))
     if not findings:
         found = "neither LiteRT, tflite-runtime nor onnxruntime is installed"
-        findings.append(Finding("runtimes", "none", "bad", found, "pip install ai-edge-litert"))
+        findings.append(Finding("runtimes", "none", "bad", found, _FIX_RUNTIME))
     return findings
 
 

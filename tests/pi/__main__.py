@@ -5,6 +5,7 @@ there, and compares answers with this PC's and instructions with the recorded on
 of cameras, of heat, or of seconds on a board.
 """
 
+import fcntl
 import re
 import signal
 import sys
@@ -72,31 +73,43 @@ def main(systems: tuple[str, ...], record: bool, where_possible: bool) -> None:
     except host.CannotEmulateError as error:
         click.echo(f"test-pi {'left out' if where_possible else 'impossible'}: {error}", err=True)
         sys.exit(0 if where_possible else 2)
-    report = Report()
     WORK.mkdir(parents=True, exist_ok=True)
-    try:
-        samples, plugin, wheel = host.write_samples(WORK), host.build_plugin(WORK), host.build_wheel(WORK)
-    except CommandError as error:
-        click.echo(f"test-pi failed: {error}", err=True)
-        sys.exit(2)
+    report = Report()
+    with open(WORK / "lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            prove(report, [_NAMES[name] for name in systems] or list(SYSTEMS), record=record)
+        except (BlockingIOError, CommandError) as error:
+            why = f"another one is running in {WORK}" if isinstance(error, BlockingIOError) else str(error)
+            click.echo(f"test-pi failed: {why}", err=True)
+            sys.exit(2)
+    click.echo(f"{report.passed} passed, {report.failed} failed")
+    sys.exit(bool(report.failed))
+
+
+def prove(report: Report, systems: list[System], *, record: bool) -> None:
+    """Runs all checks on some systems.
+
+    Raises:
+        CommandError: What is to be checked can't be made.
+    """
+    samples, plugin, wheel = host.write_samples(WORK), host.build_plugin(WORK), host.build_wheel(WORK)
     report.check("packages", partial(host.check_packages, wheel, WORK / "source"))
     logits, instructions = Logits(record=record), Instructions(record=record)
     report.check("logits on this PC", logits.check_pc)
-    for name in systems or _NAMES:
-        pi = Userland(_NAMES[name], WORK)
+    for system in systems:
+        pi = Userland(system, WORK)
         if not install(report, pi, [wheel, Path(onboard.__file__), *samples.iterdir()]):
             continue
         for command, arguments in checks.EDGITS.items():
             compared = partial(compare, pi, arguments, samples, getattr(checks, command))
-            report.check(f"{name} edgits {command}", compared)
+            report.check(f"{system.name} edgits {command}", compared)
         for board in BOARDS:
-            report.check(f"{name} {board} logits", partial(logits.check_pi, pi, board))
-            if is_pinned(pi.system):
-                report.check(f"{name} {board} instructions", partial(instructions.check, pi, board, plugin))
+            report.check(f"{system.name} {board} logits", partial(logits.check_pi, pi, board))
+            if is_pinned(system):
+                report.check(f"{system.name} {board} instructions", partial(instructions.check, pi, board, plugin))
     if table := instructions.table():
         Console(width=_WIDTH).print(table)
-    click.echo(f"{report.passed} passed, {report.failed} failed")
-    sys.exit(bool(report.failed))
 
 
 def is_pinned(system: System) -> bool:
