@@ -5,7 +5,7 @@ digits that touch or to join the pieces of a broken one, is the model's work.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -62,8 +62,8 @@ class Candidate:
     level: Level = field(repr=False)
 
 
-def views(frame: Image) -> list["Page"]:
-    """Sees a frame as ink on paper and, if it is dark, as chalk on a board too.
+def views(frame: Image) -> Iterator["Page"]:
+    """Sees a frame as ink on paper and then, if it is dark, as chalk on a board too.
 
     Args:
         frame: uint8 (H, W) or (H, W, 3) blue-green-red.
@@ -74,8 +74,9 @@ def views(frame: Image) -> list["Page"]:
         frame = np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
     gray = to_gray(frame)
     dark = float(np.median(gray[::16, ::16])) < _DARK
-    sides = [gray, np.asarray(cv2.bitwise_not(gray), np.uint8)] if dark else [gray]
-    return [Page(see(side, scale=scale)) for side in sides]
+    yield Page(see(gray, scale=scale))
+    if dark:
+        yield Page(see(np.asarray(cv2.bitwise_not(gray), np.uint8), scale=scale))
 
 
 def look(frame: Image) -> "Page":

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
-from itertools import accumulate, islice
+from itertools import accumulate
 
 from edgits.edge.believe import believed
 from edgits.edge.choose import Read, without_rivals
@@ -22,7 +22,23 @@ _GIVEN_UP = 0.1
 # So many pieces of touching digits are read in a frame at most, and so many joined pairs.
 _MOST_PIECES, _MOST_PAIRS = 160, 40
 
+# Where so many digits are read so surely as ink on paper, the frame isn't tried as a board.
+_PLAIN, _SURELY = 4, 0.9
+
 Pieces = dict[tuple[int, int], Candidate]
+
+
+class _Stages:
+    """Adds up the milliseconds of stages that follow each other."""
+
+    def __init__(self) -> None:
+        self.ms = dict.fromkeys(("find", "normalize", "classify", "arrange"), 0.0)
+        self._last = time.perf_counter()
+
+    def end(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.ms[stage] += 1000 * (now - self._last)
+        self._last = now
 
 
 class Reader:
@@ -44,24 +60,23 @@ class Reader:
             source: Name of the camera or file, for the result.
             frame: Number of the frame from 0; None for a single image.
         """
-        clock = [time.perf_counter()]
-        pages = views(image)
-        candidates = [candidate for page in pages for candidate in page.candidates]
-        clock.append(time.perf_counter())
-        inputs = self.recognizer.card.normalization.batch(candidate.crop for candidate in candidates)
-        clock.append(time.perf_counter())
-        readings = self.recognizer.readings(self.recognizer.probabilities(inputs), threshold=self.threshold)
-        clock.append(time.perf_counter())
-        marks = zip(candidates, readings, strict=True)
+        stages = _Stages()
         size = image.shape[0], image.shape[1]
-        read = max(
-            (self._choose(page, list(islice(marks, len(page.candidates))), size) for page in pages), key=_legible
-        )
-        digits, lines = _arrange(read)
-        clock.append(time.perf_counter())
-        stages = ("find", "normalize", "classify", "arrange")
-        timings = {stage: 1000 * (clock[i + 1] - clock[i]) for i, stage in enumerate(stages)}
-        return FrameResult(source, size[1], size[0], digits, lines, timings, frame)
+        best: list[Read] = []
+        for page in views(image):
+            candidates = page.candidates
+            stages.end("find")
+            inputs = self.recognizer.card.normalization.batch(candidate.crop for candidate in candidates)
+            stages.end("normalize")
+            readings = self.recognizer.readings(self.recognizer.probabilities(inputs), threshold=self.threshold)
+            stages.end("classify")
+            best = max(best, self._choose(page, list(zip(candidates, readings, strict=True)), size), key=_legible)
+            if len(best) >= _PLAIN and _legible(best) >= _SURELY * sum(mark.box[3] for mark, _ in best):
+                break
+            stages.end("arrange")
+        digits, lines = _arrange(best)
+        stages.end("arrange")
+        return FrameResult(source, size[1], size[0], digits, lines, stages.ms, frame)
 
     def _choose(self, page: Page, read: Sequence[Read], size: tuple[int, int]) -> list[Read]:
         found = self._part(page, read) + self._join(read) + self._cores(read)
