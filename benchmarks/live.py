@@ -27,7 +27,7 @@ from edgits.errors import CameraError, DataError
 VIDEO_SIZES = ((320, 240), (640, 480), (1280, 720), (1920, 1080))
 PHOTO_SIZE = (4032, 3024)
 """Sizes that the scene is read at: as from a webcam, and as a phone's photo of 12 megapixels."""
-PHOTOS = 10
+PHOTOS = 6
 """So many photos are read at most: they take long to draw."""
 # The first frames of each size are read for warming up, and not timed.
 _WARM = 3

@@ -53,7 +53,8 @@ def find_marks(mask: Image, *, least: int, most: int) -> tuple[list[Mark], Image
     """
     contours, tree = _contours(mask)
     boxes = _boxes(contours)
-    lying, standing = (bool(np.any(boxes[:, side] >= LENGTH)) for side in (2, 3))
+    ruled = max(mask.shape) >= 2 * LENGTH  # in a smaller picture a digit's own strokes are as long as its lines
+    lying, standing = (ruled and bool(np.any(boxes[:, side] >= LENGTH)) for side in (2, 3))
     if lying or standing:
         without = erase_rules(mask, lying=lying, standing=standing)
         if without is not mask:
