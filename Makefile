@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-pi lint lock clean
+.PHONY: demo test test-pi coverage fuzz torture soak licences lint lock clean
 
 demo: $(READY)  ## trains, exports, benchmarks and runs on the built-in camera scene
 	$(BIN)/edgits demo
@@ -14,6 +14,21 @@ test: $(READY)  ## the whole suite
 
 test-pi: $(READY)  ## edgits on emulated Raspberry Pis, as root; SYSTEMS=trixie-arm64 chooses, RECORD=1 records logits and instructions
 	$(BIN)/python tests/pi $(if $(RECORD),--record) $(SYSTEMS)
+
+coverage: $(READY)  ## lines and branches of the package that the suite reaches
+	$(BIN)/pytest -q --cov --cov-report=term:skip-covered --cov-report=html
+
+fuzz: $(READY)  ## hostile input; FACTOR times as many generated cases as in the suite
+	EDGITS_FUZZ=$(or $(FACTOR),20) $(BIN)/pytest -q tests/hostile
+
+torture: $(READY)  ## kill -9 at 200 random moments; KILLS=12 for a few, RUN=runs/first for its export, too
+	$(BIN)/python tests/hostile/torture.py --kills $(or $(KILLS),200) $(if $(RUN),--export $(abspath $(RUN)))
+
+soak: $(READY)  ## an hour of the live loop with everything on and a failing camera; SECONDS=60 for a short one
+	$(BIN)/python tests/hostile/soak.py --seconds $(or $(SECONDS),3600)
+
+licences: $(READY)  ## writes docs/licences.md
+	$(BIN)/python .ci/licences.py
 
 lint: $(READY)  ## style and types
 	$(BIN)/ruff check .

@@ -1,11 +1,13 @@
 """Sheets of an Excel workbook: header, rows, pictures; text that stays text. Knows nothing of what they say."""
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 SHARE, COUNT, FIGURE = "0.00%", "#,##0", "0.0000"
+_NO_XML = re.compile("[\ud800-\udfff\ufffe\uffff]")  # openpyxl writes them, and no program opens the workbook
 _HEAD, _RULE = "1F4E79", "D9E2EC"
 
 
@@ -54,7 +56,7 @@ def write(cell: Any, value: Any) -> None:
     if value is None or isinstance(value, int | float):
         cell.value = value
         return
-    text = ILLEGAL_CHARACTERS_RE.sub("�", _text(value))[:32767]  # Excel's limit
+    text = _NO_XML.sub("�", ILLEGAL_CHARACTERS_RE.sub("�", _text(value)))[:32767]  # Excel's limit
     cell.value = text
     cell.data_type = "s"
     cell.quotePrefix = text.startswith(("=", "+", "-", "@"))

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md", "MODELS.md")]
 PAGES += sorted((ROOT / "docs").glob("*.md"))
 _BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_MAKE = re.compile(r"(?:`|^)make ([a-z][\w-]*)", re.MULTILINE)
 _SHELL = {"|", ">", ">>", "<", "&&", ";", "&", "2>"}
 
 
