@@ -143,15 +143,24 @@ class Routes:
         if not (0 <= index < len(marks) and 0 <= digit <= 9):
             raise web.HTTPBadRequest(text=f"there are marks 0 to {len(marks) - 1} and digits 0 to 9\n")
         mark, collection = marks[index], self._needed()
-        verdict = await self._work(lambda: collection.add(mark.crop, digit, misread=mark.digit != digit))
-        return web.json_response({"verdict": verdict, "counts": collection.counts})
+
+        def save() -> dict[str, Any]:
+            verdict = collection.add(mark.crop, digit, misread=mark.digit != digit)
+            return {"verdict": verdict, "counts": collection.counts, "saved": len(collection.saved)}
+
+        return web.json_response(await self._work(save))
 
     async def undo(self, request: web.Request) -> web.Response:
-        """Deletes what was saved last."""
-        await _body(request, set())
+        """Deletes what was saved last, if it is still number ``saved`` of this run: others may have saved since."""
+        number = _whole(await _body(request, {"saved"}), "saved")
         collection = self._needed()
-        undone = await self._work(collection.undo)
-        return web.json_response({"undone": None if undone is None else undone.digit, "counts": collection.counts})
+
+        def delete() -> dict[str, Any]:
+            if number != len(collection.saved) or (undone := collection.undo()) is None:
+                raise web.HTTPConflict(text="something else was saved since; delete it by hand\n")
+            return {"undone": undone.digit, "counts": collection.counts}
+
+        return web.json_response(await self._work(delete))
 
     def _needed(self) -> Collection:
         if self._collection is None:

@@ -358,9 +358,12 @@ def test_a_misread_digit_is_corrected_into_the_folder(running, seen, tmp_path):
     again = running.post("/correct", {"still": still["still"], "mark": 1, "digit": truth})[1]
     assert again["verdict"] == "duplicate"
     assert running.events()["state"]["counts"][truth] == 1
-    assert running.post("/undo", {})[1] == {"undone": truth, "counts": [0] * 10}
+    assert said["saved"] == 1
+    for number in (0, 2):  # another's
+        assert running.post("/undo", {"saved": number}) == (409, "something else was saved since; delete it by hand\n")
+    assert running.post("/undo", {"saved": 1})[1] == {"undone": truth, "counts": [0] * 10}
     assert list((tmp_path / "digits").rglob("*.png")) == []
-    assert running.post("/undo", {})[1]["undone"] is None
+    assert [running.post("/undo", value)[0] for value in ({"saved": 1}, {"saved": 0}, {})] == [409, 409, 400]
 
 
 def test_a_digit_that_was_missed_can_be_named_too(running, tmp_path):

@@ -166,8 +166,8 @@ function place(element, [left, top, width, height]) {
   element.style.height = `${100 * height}%`;
 }
 
-function shares([left, top, width, height]) {
-  return [left / size.width, top / size.height, width / size.width, height / size.height];
+function shares([left, top, width, height], of) {
+  return [left / of.width, top / of.height, width / of.width, height / of.height];
 }
 
 // correcting: a picture held still, its marks to tap, a key for what each really is
@@ -175,7 +175,7 @@ function shares([left, top, width, height]) {
 let held = null;
 
 const hold = attempt(async () => {
-  const { still, marks } = await post("still");
+  const { still, width, height, marks } = await post("still");
   const picture = new Image();
   picture.src = `still/${still}.jpg`;
   await picture.decode();
@@ -183,7 +183,7 @@ const hold = attempt(async () => {
   canvas.width = picture.naturalWidth;
   canvas.height = picture.naturalHeight;
   canvas.getContext("2d").drawImage(picture, 0, 0);
-  held = { still, marks, picture };
+  held = { still, width, height, picture };
   $("marks").replaceChildren(...marks.map(markButton));
   ask(marks.length ? "Tap what is wrong" : "No digit in sight");
   for (const id of ["still", "back"]) $(id).hidden = false;
@@ -200,7 +200,7 @@ function markButton(mark, index) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = mark.digit === null ? "mark unread" : "mark";
-  place(button, shares(mark.box));
+  place(button, shares(mark.box, held));
   nameMark(button, mark.digit);
   button.onclick = attempt(() => correct(button, mark, index));
   return button;
@@ -217,18 +217,18 @@ function nameMark(button, digit) {
 async function correct(button, mark, index) {
   const digit = await chooseDigit(mark);
   if (digit === null) return;
-  const { verdict, counts } = await post("correct", { still: held.still, mark: index, digit });
+  const { verdict, counts, saved } = await post("correct", { still: held.still, mark: index, digit });
   showCounts(counts);
   if (verdict === "blurred") return toast("Too blurred to learn from");
   nameMark(button, digit);
   button.classList.add("named");
   if (verdict === "duplicate") return toast(`One like this ${digit} is there already`);
   toast(`Saved as a ${digit}`, attempt(async () => {
-    const undone = await post("undo");
+    const undone = await post("undo", { saved });
     showCounts(undone.counts);
     nameMark(button, mark.digit);
     button.classList.remove("named");
-    toast(undone.undone === null ? "Nothing to undo" : `Undone: a ${undone.undone}`);
+    toast(`Undone: a ${undone.undone}`);
   }));
 }
 
@@ -246,7 +246,7 @@ function chooseDigit(mark) {
 
 function drawCrop([left, top, width, height]) {
   const { picture } = held;
-  const scale = picture.naturalWidth / size.width;
+  const scale = picture.naturalWidth / held.width;
   const side = 1.3 * Math.max(width, height) * scale;
   const x = (left + width / 2) * scale - side / 2;
   const y = (top + height / 2) * scale - side / 2;
@@ -340,7 +340,7 @@ $("frame").onpointerup = (event) => {
 function showRegion() {
   if (choosing?.from) return;
   $("region").hidden = !state.region;
-  if (state.region) place($("region"), state.region_in_shares ? state.region : shares(state.region));
+  if (state.region) place($("region"), state.region_in_shares ? state.region : shares(state.region, size));
 }
 
 listen();
