@@ -46,7 +46,7 @@ def marks_of(shot: Shot) -> list[Mark]:
     Args:
         shot: Of a camera that isn't lost.
     """
-    candidates = _side(views(shot.frame.image), shot.result.digits).candidates
+    candidates = _side(list(views(shot.frame.image)), shot.result.digits).candidates
     gray = to_gray(shot.frame.image)
     read = [
         Mark(digit.box, digit.digit, digit.confidence, _crop(gray, digit.box, candidates))
