@@ -181,7 +181,7 @@ RECIPES = {
         ),
         Recipe(
             name="tflite-int4",
-            about="4-bit weights, float arithmetic: two thirds of int8's size; LiteRT 2 only",
+            about="4-bit weights, float arithmetic: two thirds of int8's size; not for tflite-runtime",
             options=Int4Options(),
             limits=_FOUR_BITS,
             calibrated=True,
