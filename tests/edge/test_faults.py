@@ -172,7 +172,7 @@ def test_a_change_of_resolution_goes_through(reader, fake, tmp_path):
                 self._view = large
             return super().read()
 
-    shots = Run(reader, tmp_path, Changing(view=PAGE, interval=0.01)).until(good(25))
+    shots = Run(reader, tmp_path, Changing(view=PAGE, interval=0.01), stall=LIMIT).until(good(25))
     assert [shots[0].result.width, shots[-1].result.width] == [320, 640]
     assert not any(shot.lost for shot in shots)
 
