@@ -17,8 +17,8 @@ def test_more_images_lose_less(source, monkeypatch):
 
 
 POINTS = [
-    Point(name, count, seed, 9 - count // 20, 0.1 / count)
-    for name in curve.FORMATS
+    Point(name, count, seed, 9 - count // 20 + place, 0.1 / count + place * 0.01)
+    for place, name in enumerate(curve.FORMATS)
     for count in (1, 100)
     for seed in (1, 2)
 ]
