@@ -165,7 +165,7 @@ def _benchmark_live(models: tuple[str, ...], source: str, frames: int, as_json: 
     from edgits.benchmarks.live_table import print_live
     from edgits.benchmarks.machine import describe_machine, machine_state
 
-    machine = describe_machine() | {"before": machine_state()}
+    machine = describe_machine() | {"before": machine_state(), "meter": None}
     with Console(stderr=True).status("starting") as status:
         rows = measure_live(models, source, frames=frames, on_step=status.update)
     machine |= {"after": machine_state()}

@@ -27,9 +27,9 @@ from edgits.errors import CameraError, DataError
 VIDEO_SIZES = ((320, 240), (640, 480), (1280, 720), (1920, 1080))
 PHOTO_SIZE = (4032, 3024)
 """Sizes that the scene is read at: as from a webcam, and as a phone's photo of 12 megapixels."""
-PHOTOS = 6
+PHOTOS = 4
 """So many photos are read at most: they take long to draw."""
-# The first frames of each size are read for warming up, and not timed.
+# The times of the first frames of each size don't count, unless there are few more: they warm up.
 _WARM = 3
 STAGES = ("grab", "find", "normalize", "classify", "arrange", "track")
 
@@ -108,10 +108,9 @@ class _Tally:
             result = self.tracker.update(result, time=frame.time)
         self.seen += 1
         self.read += len(result.digits)
-        if self.seen > _WARM or still:
-            self.whole.append(result.latency_ms)
-            for stage, values in self.stages.items():
-                values.append(grab_ms if stage == "grab" else result.timings.get(stage, 0.0))
+        self.whole.append(result.latency_ms)
+        for stage, values in self.stages.items():
+            values.append(grab_ms if stage == "grab" else result.timings.get(stage, 0.0))
         if truth is not None:
             self._judge(result, truth)
 
@@ -124,17 +123,18 @@ class _Tally:
 
     def row(self, size: tuple[int, int], read: int) -> LiveRow:
         both = self.expected + read
+        start = _WARM if len(self.whole) > 2 * _WARM else 0
         return LiveRow(
             model=self.model,
             runtime=self.reader.recognizer.runtime.name,
             width=size[0],
             height=size[1],
-            frames=len(self.whole),
+            frames=len(self.whole) - start,
             digits=round(self.read / max(1, self.seen), 2),
             f1=round(2 * self.right / both, 5) if self.judged and both else None,
             exact=round(self.exact / self.judged, 5) if self.judged else None,
-            frame_ms=Spread.of(self.whole),
-            stages_ms={stage: Spread.of(values) for stage, values in self.stages.items()},
+            frame_ms=Spread.of(self.whole[start:]),
+            stages_ms={stage: Spread.of(values[start:]) for stage, values in self.stages.items()},
         )
 
 

@@ -99,6 +99,15 @@ def test_the_command_prints_json(video):
     assert np.isfinite(row["frame_ms"]["p99"])
 
 
+def test_the_command_prints_a_table(tmp_path):
+    image = tmp_path / "wall.png"
+    cv2.imwrite(str(image), np.full((120, 160), 200, np.uint8))
+    result = CliRunner().invoke(cli, ["benchmark", "--live", "nano", "--source", str(image)])
+    assert result.exit_code == 0, result.output
+    assert "160x120, 0.0 digits" in result.output
+    assert "Python" in result.output
+
+
 def test_options_of_live_need_live():
     result = CliRunner().invoke(cli, ["benchmark", "nano", "--frames", "10"])
     assert result.exit_code == 2
