@@ -1,4 +1,4 @@
-"""Makes confidences mean what they say, and finds the one below which a reading is rejected. Arrays only."""
+"""Makes confidences mean what they say, and finds what is to be rejected as no digit. Arrays only."""
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,28 @@ def fit_temperature(logits: Floats, labels: npt.NDArray[np.int64]) -> float:
     candidates = np.exp(np.linspace(np.log(0.2), np.log(5), 121))
     losses = [-np.log(softmax(logits / t)[np.arange(len(labels)), labels] + 1e-12).mean() for t in candidates]
     return round(float(candidates[int(np.argmin(losses))]), 4)
+
+
+def none_excess(logits: Floats, labels: npt.NDArray[np.int64], *, lose: float = 0.003) -> float:
+    """Finds how much too high the score of what is no digit stands.
+
+    Training shows what is no digit as often as its share says, and hard; how readily a digit may be
+    given up for it is decided here, on digits alone.
+
+    Args:
+        logits: float32 (N, 11), the last for what is no digit; of images not trained on.
+        labels: int64 (N,), 0 to 9.
+        lose: Share of the digits that would be read right which it may take.
+
+    Returns:
+        What to take from that score, 0 or more.
+    """
+    digits = logits[:, :-1]
+    right = digits.argmax(axis=1) == labels
+    if not right.any():
+        return 0.0
+    margin = digits[right].max(axis=1) - logits[right, -1]
+    return max(0.0, -float(np.quantile(margin, lose)))
 
 
 def reject_threshold(probabilities: Floats, labels: npt.NDArray[np.int64], *, accept: float = 0.995) -> float:
