@@ -111,7 +111,17 @@ def markdown(outcome: Benchmark, plots: list[str]) -> str:
     if outcome.robustness:
         found = outcome.robustness
         lines += [f"- {name}: {found.verdict(place)}" for place, name in enumerate(found.models) if place] + [""]
-    lines += [*sustained_lines(outcome), "", *warnings(outcome.machine), "", machine_text(outcome.machine), ""]
+    first, *rest = sustained_lines(outcome) or [""]
+    lines += [
+        first,
+        "",
+        *(f"- {line.strip()}" for line in rest),
+        "",
+        *warnings(outcome.machine),
+        "",
+        machine_text(outcome.machine),
+        "",
+    ]
     lines += [f"![{Path(name).stem}]({name})" for name in plots]
     return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
 
