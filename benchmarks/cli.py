@@ -163,12 +163,11 @@ def _benchmark_live(models: tuple[str, ...], source: str, frames: int, as_json: 
 
     from edgits.benchmarks.live import measure_live
     from edgits.benchmarks.live_table import print_live
-    from edgits.benchmarks.machine import describe_machine, machine_state
+    from edgits.benchmarks.machine import describe_machine, watched
 
-    machine = describe_machine() | {"before": machine_state(), "meter": None}
-    with Console(stderr=True).status("starting") as status:
+    with Console(stderr=True).status("starting") as status, watched() as states:
         rows = measure_live(models, source, frames=frames, on_step=status.update)
-    machine |= {"after": machine_state()}
+    machine = describe_machine() | states | {"meter": None}
     if as_json:
         click.echo(json.dumps({"source": source, "rows": [row.to_json() for row in rows], "machine": machine}))
     else:

@@ -10,7 +10,7 @@ from rich.table import Table
 from edgits.benchmarks.live import STAGES, LiveRow
 from edgits.benchmarks.table import machine_text
 
-_NAMES = {"normalize": "normal."}
+_NAMES = {"normalize": "norm.", "classify": "class.", "arrange": "order"}
 
 
 def print_live(console: Console, rows: Sequence[LiveRow], machine: dict[str, Any], *, source: str) -> None:
@@ -48,21 +48,25 @@ def live_table(rows: Sequence[LiveRow]) -> Table:
             row.model,
             _percent(row.f1),
             _percent(row.exact),
-            f"[bold]{row.frame_ms.p50:.2f}[/bold]",
-            *(f"{spread.p50:.2f}" for spread in stages),
+            f"[bold]{_ms(row.frame_ms.p50)}[/bold]",
+            *(_ms(spread.p50) for spread in stages),
             f"{row.fps:,.0f}",
         )
         below = (
-            f"{row.width}x{row.height}, {row.digits:.1f} digits",
+            f"{row.width}x{row.height}, {row.digits:.1f} read",
             "",
             "",
-            f"{row.frame_ms.p99:.2f}",
-            *(f"{spread.p99:.2f}" for spread in stages),
+            _ms(row.frame_ms.p99),
+            *(_ms(spread.p99) for spread in stages),
             "",
         )
         cells = [f"{one}\n[dim]{other}[/dim]" for one, other in zip(above, below, strict=True)]
         table.add_row(*cells, end_section=last)
     return table
+
+
+def _ms(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
 
 
 def _percent(share: float | None) -> str:

@@ -104,7 +104,7 @@ def test_the_command_prints_a_table(tmp_path):
     cv2.imwrite(str(image), np.full((120, 160), 200, np.uint8))
     result = CliRunner().invoke(cli, ["benchmark", "--live", "nano", "--source", str(image)])
     assert result.exit_code == 0, result.output
-    assert "160x120, 0.0 digits" in result.output
+    assert "160x120, 0.0 read" in result.output
     assert "Python" in result.output
 
 
