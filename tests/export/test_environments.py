@@ -118,7 +118,10 @@ def test_matrix_shows_what_answers_and_why_not(exports, source, trial, monkeypat
     monkeypatch.setattr(matrix, "find_oldest", lambda *_, **__: (Attempt("litert", "1.0", 3, 0.75, ""),))
 
     def refuse(path):
-        raise ModelError("no such operation")
+        def run(batches):
+            raise ModelError("no such operation")
+
+        return run
 
     def wrong(path):
         return lambda batches: ("", [np.zeros((len(batch), 10), np.float32) for batch in batches])
