@@ -40,7 +40,7 @@ class Victim:
     check: Callable[[Path], str]
     kept: bool
     kills: int
-    seconds: float
+    seconds: float | None  # within which it is killed; None for as long as one whole run takes
 
 
 def visible(folder: Path, pattern: str) -> Iterator[Path]:
@@ -124,7 +124,9 @@ def victims(run: Path | None, data: Path) -> list[Victim]:
     ]
     if run is not None:
         out = ["export", str(run), "--format", "tflite-float32", "--format", "tflite-int8"]
-        found.append(Victim("export", lambda folder: [*out, "--out", str(folder / "out")], check_export, True, 30, 40))
+        found.append(
+            Victim("export", lambda folder: [*out, "--out", str(folder / "out")], check_export, True, 30, None)
+        )
     return found
 
 
@@ -153,11 +155,17 @@ def torture(victim: Victim, kills: int, pace: float, seed: random.Random) -> Cou
     states: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
+        seconds = victim.seconds
+        if seconds is None:
+            began = time.monotonic()
+            assert not kill_once(victim.arguments(folder), folder, 3600), "it doesn't end"
+            seconds = time.monotonic() - began
+            states["(not killed) " + victim.check(folder)] += 1
         for number in range(kills):
             if not victim.kept:
                 folder = Path(place) / str(number)
                 folder.mkdir()
-            running = kill_once(victim.arguments(folder), folder, seed.uniform(0.02, 1) * victim.seconds * pace)
+            running = kill_once(victim.arguments(folder), folder, seed.uniform(0.02, 1) * seconds * pace)
             states[("" if running else "(had ended) ") + victim.check(folder)] += 1
     return states
 
