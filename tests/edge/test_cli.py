@@ -13,6 +13,9 @@ from pathlib import Path
 import cv2
 import pytest
 
+from edgits.edge.recognizer import describe
+from edgits.edge.runtimes import open_model
+
 TRAIN = """
 import sys
 import keras
@@ -32,6 +35,7 @@ model.export(sys.argv[1], format="litert", verbose=False)
 def model(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("model") / "tiny.tflite"
     subprocess.run([sys.executable, "-c", TRAIN, str(path)], check=True, capture_output=True, timeout=180)
+    describe(path, open_model(path)).save(path)
     return path
 
 
