@@ -28,5 +28,6 @@ class Watchdog:
 
     def _tell(self, message: str) -> None:
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as link:
+            link.setblocking(False)  # a full queue may not hold the loop up: the next beat is as good
             link.connect(self._address)
             link.send(message.encode())

@@ -306,7 +306,8 @@ def test_it_ends_when_it_is_told_to(collection, recognizer):
 
 
 def test_a_lost_camera_is_said_and_its_last_picture_is_not_saved(collection, recognizer, tmp_path):
-    fake = FakeCamera(["good", "good"], then="fail", width=320, height=240)
+    view = np.random.default_rng(0).integers(20, 230, (240, 320, 3), np.uint8)
+    fake = FakeCamera(["good", "good"], then="fail", view=view)
     screen = FakeScreen(*[NO_KEY] * 2)
     session = Session(collection, recognizer)
     with Grabber(lambda: fake, source="fake", report=lambda line: None) as camera:
