@@ -67,8 +67,10 @@ def test_quantization_does_not_shift_scores(exports, source):
     for name in ("tflite-int8", "onnx-int8"):
         path = exports[name].path
         shift = np.abs(np.mean(open_model(path).run(images) - expected, axis=0)).max()
-        uncorrected = np.abs(load_card(path).training["calibration"]["bias_correction"]).max()
-        assert shift < 0.5 * uncorrected
+        card = load_card(path)
+        uncorrected = np.abs(card.training["calibration"]["bias_correction"]).max()
+        # a net that hardly shifts leaves what the output's own steps can't show
+        assert shift < max(0.5 * uncorrected, 0.25 * card.output.scale)
 
 
 def test_bias_correction_leaves_other_models_and_the_original_alone(source):
