@@ -1,3 +1,4 @@
+import os
 import signal
 import sys
 
@@ -10,6 +11,8 @@ from edgits.train.data import load_dataset
 
 # A suite started in a shell's background ignores Ctrl-C, and so would every process that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# The commands say so before they load TensorFlow; a test may load it before any command runs.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 # A busy machine is no bug: how long an example takes is measured elsewhere.
 settings.register_profile("edgits", deadline=None)

@@ -36,7 +36,7 @@ def schedule(keras: Any, recipe: Recipe, steps: int) -> Any:
     total = steps * recipe.epochs
     warm_up = max(1, int(_WARM_UP * total))
     return keras.optimizers.schedules.CosineDecay(
-        recipe.learning_rate / 20, total - warm_up, warmup_target=recipe.learning_rate, warmup_steps=warm_up
+        recipe.learning_rate / 20, max(1, total - warm_up), warmup_target=recipe.learning_rate, warmup_steps=warm_up
     )
 
 
