@@ -24,9 +24,7 @@ def test_an_address_may_be_short(text, host, port):
     assert Address.parse(str(address), host="elsewhere", port=1) == address
 
 
-@pytest.mark.parametrize(
-    "text", ["", "a b", "host:", "host:x", "::1", "http://host:80", "host:123456", "user@host"]
-)
+@pytest.mark.parametrize("text", ["", "a b", "host:", "host:x", "::1", "http://host:80", "host:123456", "user@host"])
 def test_what_is_no_address_is_said(text):
     with pytest.raises(ValueError, match="is no address; write it as HOST:PORT"):
         Address.parse(text, host="127.0.0.1", port=8080)
