@@ -29,6 +29,9 @@ _LEAST_HEIGHT, _LOWEST, _HIGHEST = 9, 28, 160
 _DARK = 130
 # Rougher or fuller surroundings are no paper: of digits on made-up photos 99.5 % have less than 0.2 and 0.18.
 _ROUGHEST, _FULLEST = 0.22, 0.25
+# A mark no wider than this share of its height is an edge if the light differs from side to side by this share
+# of what it is darker than the lighter one.
+_SLENDER, _ONE_SIDED = 0.3, 0.6
 # Crops have the paper at this grey level.
 _PAPER = 230
 # Two marks are strokes of one digit only if their gap, and their width together, are at most so many heights.
@@ -115,7 +118,7 @@ class Page:
                 if len(taken) and _overlap(taken, _scaled(mark.box, level.scale)) > _SAME:
                     continue
                 rough, crowd = _surroundings(level, clean, mark)
-                if rough <= _ROUGHEST and crowd <= _FULLEST:
+                if rough <= _ROUGHEST and crowd <= _FULLEST and not _is_edge(level, mark):
                     found.append(_candidate(level, mark, rough, crowd))
         return found
 
@@ -217,6 +220,23 @@ def _surroundings(level: Level, clean: Image, mark: Mark) -> tuple[float, float]
     rough = cv2.norm(level.ink[rows, columns], cv2.NORM_L2, 1 - inked) / math.sqrt(paper)
     strength = cv2.mean(level.ink[y : y + h, x : x + w], mark.mask)[0]
     return rough / max(strength, 1), others / (marked.size - own)
+
+
+def _is_edge(level: Level, mark: Mark) -> bool:
+    """Tells the edge of a sheet and its shadow from a stroke, which has paper of one brightness on both sides."""
+    x, y, w, h = mark.box
+    if w > _SLENDER * h:
+        return False
+    rows, gap = slice(y, y + h), w // 2 + 2
+    left, right = (
+        level.gray[rows, max(0, x - gap - w) : max(0, x - gap)],
+        level.gray[rows, x + w + gap : x + 2 * w + gap],
+    )
+    if not left.size or not right.size:
+        return False
+    dark, light = sorted((cv2.mean(left)[0], cv2.mean(right)[0]))
+    own = cv2.mean(level.gray[rows, x : x + w], mark.mask)[0]
+    return light - dark > _ONE_SIDED * (light - own)
 
 
 def _candidate(level: Level, mark: Mark, rough: float, crowd: float) -> Candidate:

@@ -34,11 +34,13 @@ class Level:
     """A frame seen at one size.
 
     Attributes:
+        gray: uint8 (H, W), as it came, smoothed a little.
         ink: uint8 (H, W), how much of the paper's light is missing: 0 none to 255 all.
         mask: uint8 (H, W), 1 where there is ink.
         scale: Pixels of the frame for one of its own.
     """
 
+    gray: Image
     ink: Image
     mask: Image
     scale: float
@@ -69,7 +71,7 @@ def _level(sizes: list[Image], k: int, scale: float) -> Level:
     paper = estimate_paper(sizes[k + steps], (gray.shape[1], gray.shape[0]), 2**steps)
     smooth = np.asarray(cv2.GaussianBlur(gray, (3, 3), 0), np.uint8)
     ink = contrast_to(smooth, paper)
-    return Level(ink, ink_mask(gray, smooth, ink, paper), scale)
+    return Level(smooth, ink, ink_mask(gray, smooth, ink, paper), scale)
 
 
 def estimate_paper(coarse: Image, size: tuple[int, int], step: int) -> Image:

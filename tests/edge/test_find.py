@@ -1,10 +1,10 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from edgits.edge.find import look
+from edgits.edge.find import look, views
 from edgits.edge.ink import estimate_paper, see
 
 
@@ -147,6 +147,18 @@ def test_the_paper_is_seen_through_the_ink():
 @settings(max_examples=30, deadline=None)
 @given(st.integers(20, 300), st.integers(1, 40), st.integers(40, 200))
 def test_the_edge_of_a_shadow_is_no_ink(at, softness, shade):
+    assume(2 * softness <= at <= 320 - 2 * softness)  # both its ends lie in the frame
     light = 220 - (220 - shade) * (0.5 + 0.5 * np.tanh((np.arange(320) - at) / softness))
     frame = np.repeat(light[None].astype(np.uint8), 240, axis=0)
     assert all(not level.mask.any() for level in see(frame))
+
+
+def test_the_shadowed_edge_of_a_sheet_is_no_stroke():
+    image = np.full((240, 320, 3), 205, np.uint8)
+    cv2.line(image, (120, 90), (120, 150), (60, 60, 60), 6, cv2.LINE_AA)  # a 1
+    image[:, 280:] = 90  # the table
+    image[60:150, 281:289] = 45  # the sheet's shadow on it
+    image = cv2.GaussianBlur(image, (0, 0), 1)
+    places = [candidate.box[0] for page in views(image) for candidate in page.candidates]
+    assert any(110 <= x <= 125 for x in places)
+    assert not any(270 <= x <= 295 for x in places)
