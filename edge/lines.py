@@ -3,6 +3,7 @@
 While the camera is lost there is a line only where what is wrong with it changes. Knows nothing of the network.
 """
 
+import abc
 import contextlib
 import csv
 import io
@@ -20,7 +21,7 @@ COLUMNS = ("time", "source", "frame", "text", "digits", "confidence", "stable", 
 lines; digits: how many; confidence: that of the least sure digit; stable: 1 if all digits are, else 0."""
 
 
-class _Lines:
+class _Lines(abc.ABC):
     """Writes lines to a file, written anew, or to the standard output if the path is ``-``."""
 
     def __init__(self, path: Path) -> None:
@@ -46,8 +47,9 @@ class _Lines:
     def _is_stdout(self) -> bool:
         return str(self._path) == "-"
 
+    @abc.abstractmethod
     def _line(self, shot: Shot) -> str:
-        raise NotImplementedError
+        """Returns the line of a shot, with its end."""
 
     def _write(self, line: str) -> None:
         try:

@@ -151,13 +151,13 @@ def train(
         check_trainable(part.data)
     for dataset in (*(part.data for part in parts), *([held] if held else [])):
         _tell_data(dataset)
-    click.echo(f"recipe {chosen.name}: {chosen.epochs} epochs, batch {chosen.batch_size}, seed {seed}")
-    if workers > 1:
-        click.echo(f"machine {worker} of {workers}; machine 0 writes the run folder")
-    click.echo()
     command = shlex.join(["edgits", *sys.argv[1:]])
     options = {"seed": seed, "test": held, "resume": resume, "strategy": strategy, "command": command}
     with _new_folder(folder) if worker == 0 else contextlib.nullcontext():
+        click.echo(f"recipe {chosen.name}: {chosen.epochs} epochs, batch {chosen.batch_size}, seed {seed}")
+        if workers > 1:
+            click.echo(f"machine {worker} of {workers}; machine 0 writes the run folder")
+        click.echo()
         _run(parts, chosen, folder, begun, options | ({} if begun else {"teacher": guide}), quietly=worker > 0)
 
 

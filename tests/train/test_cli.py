@@ -264,7 +264,7 @@ def test_a_place_that_cannot_be_written_is_found_before_training(tmp_path, digit
     assert code == 2
     assert "can't write" in err
     assert err.count("\n") == 1
-    assert "epoch 1" not in out
+    assert "epoch" not in out
 
 
 def test_an_interrupted_training_leaves_no_empty_folder(tmp_path, digit_folder, edgits, monkeypatch):
