@@ -13,7 +13,7 @@ from edgits.images import Image
 Floats = npt.NDArray[np.float32]
 
 # Of clean ink, so much stays clean and so much becomes a scan with defects; the rest goes onto paper.
-_PLAIN_SHARE, _SCAN_SHARE = 0.25, 0.25
+_PLAIN_SHARE, _SCAN_SHARE = 0.45, 0.2
 
 
 def augment(image: Image, rng: np.random.Generator, *, neighbour: Image | None = None) -> Image:

@@ -97,6 +97,12 @@ RECIPES = {
             label_smoothing=0.02,
         ),
         Recipe("small", "small", "the default reader: at most 80 KB in int8", epochs=30, label_smoothing=0.02),
-        Recipe("base", "base", "the most accurate: at most 400 KB in int8", precision="mixed_bfloat16"),
+        Recipe(
+            "base",
+            "base",
+            "the most accurate: at most 400 KB in int8",
+            label_smoothing=0.02,
+            precision="mixed_bfloat16",
+        ),
     )
 }

@@ -36,6 +36,7 @@ _BLANK, _PRINTED, _HANDWRITTEN = 0, 1, 2  # `kind` of the sudoku cells
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Run folder to write.")
 @click.option("--epochs", type=click.IntRange(1), help="Instead of the recipe's.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the weights and of the batches' order.")
+@click.option("--start", type=click.Path(exists=True, path_type=Path), help="Run folder of a model to go on from.")
 @click.option("--teacher", type=click.Path(exists=True, path_type=Path), help="Run folder of a model to learn from.")
 @click.option("--variants", type=click.Path(path_type=Path), help="Folder to keep the varied images in.")
 @click.option("--resume", is_flag=True, help="Go on with the unfinished training in the run folder.")
@@ -45,6 +46,7 @@ def main(
     out: Path,
     epochs: int | None,
     seed: int,
+    start: Path | None,
     teacher: Path | None,
     variants: Path | None,
     resume: bool,
@@ -56,7 +58,7 @@ def main(
     recipe = replace(recipe, validation_fraction=0.05)
     parts, held = load_parts(data)
     marks, (unseen_shapes, unseen_blanks) = load_marks(data)
-    taught = f" --teacher {teacher.name}" if teacher else ""
+    others = "".join(f" --{name} {run.name}" for name, run in (("start", start), ("teacher", teacher)) if run)
     run = fit_run(
         parts,
         recipe,
@@ -65,10 +67,11 @@ def main(
         image_seed=_IMAGE_SEED,
         test=replace(load_dataset(f"{data / 'mnist'}:test"), provenance={"source": "mnist:test"}),
         rejects=marks,
+        start=start and start / "model.keras",
         teacher=teacher and teacher / "model.keras",
         variants=variants,
         resume=resume,
-        command=f"python -m edgits.train.shipped DATA --tier {tier} --epochs {recipe.epochs} --seed {seed}{taught} "
+        command=f"python -m edgits.train.shipped DATA --tier {tier} --epochs {recipe.epochs} --seed {seed}{others} "
         "--out RUN",
         on_epoch=lambda row: click.echo(
             f"epoch {row['epoch']:.0f}/{recipe.epochs}  accuracy {row['accuracy']:.4f}  "
