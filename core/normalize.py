@@ -63,11 +63,12 @@ class Normalization:
         if not 8 <= self.size <= 512:
             raise ModelError(f"input size must be 8 to 512 pixels, found {self.size}")
 
-    def one(self, crop: Image) -> Image:
+    def one(self, crop: Image, *, dark_ink: bool | None = None) -> Image:
         """Normalises one crop.
 
         Args:
             crop: uint8 (H, W), (H, W, 1) or (H, W, 3), any size, either polarity.
+            dark_ink: Whether the ink is darker than the paper, where that is known.
 
         Returns:
             uint8 (size, size); with ``"ink"`` white ink on black whatever the crop had.
@@ -78,11 +79,11 @@ class Normalization:
             shrink = max(gray.shape) > self.size
             interpolation = cv2.INTER_AREA if shrink else cv2.INTER_LINEAR
             return np.asarray(cv2.resize(gray, (self.size, self.size), interpolation=interpolation), np.uint8)
-        return place(extract_ink(gray), self.size)
+        return place(extract_ink(gray, dark_ink=dark_ink), self.size)
 
-    def batch(self, crops: Iterable[Image]) -> Floats:
-        """Normalises crops into a model's input: float32 (N, size, size, 1) in [0, 1]."""
-        ready = [self.one(crop) for crop in crops]
+    def batch(self, crops: Iterable[Image], *, dark_ink: bool | None = None) -> Floats:
+        """Normalises crops, each as `one` does, into a model's input: float32 (N, size, size, 1) in [0, 1]."""
+        ready = [self.one(crop, dark_ink=dark_ink) for crop in crops]
         if not ready:
             return np.zeros((0, self.size, self.size, 1), np.float32)
         return np.stack(ready)[..., None].astype(np.float32) / 255.0
@@ -104,7 +105,7 @@ def _squared(gray: Image) -> Image:
     return np.asarray(padded, np.uint8)
 
 
-def extract_ink(gray: Image) -> Image:
+def extract_ink(gray: Image, *, dark_ink: bool | None = None) -> Image:
     """Separates ink from paper: light, shade and polarity go, the strokes stay.
 
     The paper is what an opening leaves (a white top-hat, Meyer 1979): strokes narrower than its
@@ -113,6 +114,7 @@ def extract_ink(gray: Image) -> Image:
 
     Args:
         gray: uint8 (H, W), dark ink on light or the reverse.
+        dark_ink: Which of both, where that is known.
 
     Returns:
         uint8 (H', W') with H', W' at most 64: 0 paper, 255 full ink, and nothing
@@ -123,7 +125,7 @@ def extract_ink(gray: Image) -> Image:
         scale = _WORK_SIZE / longest
         size = (max(1, round(gray.shape[1] * scale)), max(1, round(gray.shape[0] * scale)))
         gray = np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
-    if _is_dark_ink(gray):
+    if _is_dark_ink(gray) if dark_ink is None else dark_ink:
         gray = cv2.bitwise_not(gray)
     side = min(gray.shape)
     smooth = cv2.blur(gray, (3, 3)) if side >= 20 else gray

@@ -51,16 +51,10 @@ def find_marks(mask: Image, *, least: int, most: int) -> tuple[list[Mark], Image
     Returns:
         The marks, and the mask without the lines that were found in it.
     """
+    if max(mask.shape) >= 2 * LENGTH:  # in a smaller picture a digit's own strokes are as long as its lines
+        mask = erase_rules(mask)
     contours, tree = _contours(mask)
     boxes = _boxes(contours)
-    ruled = max(mask.shape) >= 2 * LENGTH  # in a smaller picture a digit's own strokes are as long as its lines
-    lying, standing = (ruled and bool(np.any(boxes[:, side] >= LENGTH)) for side in (2, 3))
-    if lying or standing:
-        without = erase_rules(mask, lying=lying, standing=standing)
-        if without is not mask:
-            mask = without
-            contours, tree = _contours(mask)
-            boxes = _boxes(contours)
     if not contours:
         return [], mask
     outer = tree[:, 3] < 0
@@ -69,17 +63,19 @@ def find_marks(mask: Image, *, least: int, most: int) -> tuple[list[Mark], Image
     usable &= ~((boxes[:, 2] > 8 * boxes[:, 3]) & (boxes[:, 2] > 0.5 * most))  # long lines
     chosen = np.flatnonzero(usable)
     chosen = chosen[np.argsort(-boxes[chosen, 2:].max(axis=1), kind="stable")][:_MOST_PARTS]
+    boxes = boxes[chosen]
+    rows: list[Box] = [(x, y, w, h) for x, y, w, h in boxes.tolist()]
+    sized = sized_like_a_digit(boxes, mask.shape, least, most)
     found = []
-    for members in _group([(int(i), _tuple(boxes[i])) for i in chosen], mask.shape, least, most):
-        ways = [
-            _mark(mask, contours, tree, some, boxes, least, most) for some in (members, members[:1])[: len(members)]
-        ]
-        whole = ways[0]
-        core = ways[-1] if len(members) > 1 else None
-        if whole is not None:
-            found.append(replace(whole, core=core))
-        elif core is not None:
-            found.append(core)
+    for members in _group(boxes, rows, sized, mask.shape):
+        core = whole = _mark(mask, contours, tree, chosen[members[:1]], rows[members[0]])
+        if len(members) > 1:
+            box = _union(boxes[members])
+            fits = sized_like_a_digit(np.array([box]), mask.shape, least, most).all()
+            whole = _mark(mask, contours, tree, chosen[members], box) if fits else None
+            whole = whole and replace(whole, core=core)
+        if mark := whole or core:
+            found.append(mark)
     return found, mask
 
 
@@ -93,30 +89,17 @@ def _boxes(contours: Sequence[Any]) -> npt.NDArray[np.int32]:
     return np.array([cv2.boundingRect(contour) for contour in contours], np.int32).reshape(-1, 4)
 
 
-def _tuple(box: npt.NDArray[np.int32]) -> Box:
-    x, y, w, h = box.tolist()
-    return x, y, w, h
-
-
 def _mark(
-    mask: Image,
-    contours: Sequence[Any],
-    tree: npt.NDArray[np.int32],
-    members: list[int],
-    boxes: npt.NDArray[np.int32],
-    least: int,
-    most: int,
+    mask: Image, contours: Sequence[Any], tree: npt.NDArray[np.int32], members: npt.NDArray[np.intp], box: Box
 ) -> Mark | None:
-    """Makes a mark of some contours with their holes, if it has a digit's size."""
-    x, y, w, h = box = _union([_tuple(boxes[i]) for i in members])
-    if not sized_like_a_digit(box, mask.shape, least, most):
-        return None
+    """Makes a mark of some contours with their holes, which `box` is around."""
+    x, y, w, h = box
     own = np.zeros((h, w), np.uint8)
     holes = 0
     for i in members:
         inner = _children(tree, i)
         holes += sum(cv2.contourArea(contours[k]) > 0.002 * w * h for k in inner)
-        cv2.fillPoly(own, [contours[k] for k in (i, *inner)], 1, cv2.LINE_8, 0, (-x, -y))
+        cv2.fillPoly(own, [contours[k] for k in (int(i), *inner)], 1, cv2.LINE_8, 0, (-x, -y))
     if h > 40 and holes > 3:  # a grid, a mesh; an 8 has two holes
         return None
     own &= mask[y : y + h, x : x + w]
@@ -148,21 +131,24 @@ def _children(tree: npt.NDArray[np.int32], i: int) -> list[int]:
     return holes
 
 
-def _group(parts: list[tuple[int, Box]], shape: tuple[int, ...], least: int, most: int) -> list[list[int]]:
-    """Joins pieces of one digit, as the bar of a 5 or a broken stroke: a piece joins the next larger mark."""
-    boxes = np.array([box for _, box in parts], np.float32).reshape(-1, 4)
-    whole = [sized_like_a_digit(box, shape, least, most) and box[2] <= WIDEST_DIGIT * box[3] for _, box in parts]
-    near = _near(boxes, np.array(whole, np.bool_))
+def _group(
+    boxes: npt.NDArray[np.int32], rows: Sequence[Box], sized: npt.NDArray[np.bool_], shape: tuple[int, ...]
+) -> list[list[int]]:
+    """Joins pieces of one digit, as the bar of a 5 or a broken stroke: a piece joins the next larger mark.
+
+    What is a piece of nothing and has no digit's size itself is left out.
+    """
+    near = _near(boxes.astype(np.float32), sized & (boxes[:, 2] <= WIDEST_DIGIT * boxes[:, 3]))
     groups: list[list[int]] = []
     home: dict[int, int] = {}
-    for place, (label, box) in enumerate(parts):
-        hosts = [i for i in near.get(place, ()) if _belongs(parts[i][1], box) and not _cut_off(box, shape)]
+    for place in sorted({*np.flatnonzero(sized).tolist(), *near}):
+        hosts = [i for i in near.get(place, ()) if _belongs(rows[i], rows[place]) and not _cut_off(rows[place], shape)]
         if hosts:
             home[place] = home[hosts[-1]]
-            groups[home[place]].append(label)
-        else:
+            groups[home[place]].append(place)
+        elif sized[place]:
             home[place] = len(groups)
-            groups.append([label])
+            groups.append([place])
     return groups
 
 
@@ -194,14 +180,15 @@ def _belongs(whole: Box, part: Box) -> bool:
     return bool(stacked or bar)
 
 
-def sized_like_a_digit(box: Box, shape: tuple[int, ...], least: int, most: int) -> bool:
-    """Tells whether a box may hold a digit or a row of touching ones; what the frame cuts off holds none."""
-    x, y, w, h = box
+def sized_like_a_digit(
+    boxes: npt.NDArray[np.integer[Any]], shape: tuple[int, ...], least: int, most: int
+) -> npt.NDArray[np.bool_]:
+    """Tells which boxes (N, 4) may hold a digit or a row of touching ones; what the frame cuts off holds none."""
+    x, y, w, h = boxes.T
     height, width = shape
-    if not least <= h <= most or w > 5 * h or h > 14 * w:
-        return False
-    touches = (x <= 0) + (y <= 0) + (x + w >= width) + (y + h >= height)
-    return not (touches > 1 or (touches and (w < 0.5 * h or max(w / width, h / height) > 0.3)))
+    touches = (x <= 0).astype(int) + (y <= 0) + (x + w >= width) + (y + h >= height)
+    cut = (touches > 1) | ((touches > 0) & ((w < 0.5 * h) | (np.maximum(w / width, h / height) > 0.3)))
+    return np.asarray((least <= h) & (h <= most) & (w <= 5 * h) & (h <= 14 * w) & ~cut, np.bool_)
 
 
 def _cut_off(box: Box, shape: tuple[int, ...]) -> bool:
@@ -209,7 +196,7 @@ def _cut_off(box: Box, shape: tuple[int, ...]) -> bool:
     return x <= 0 or y <= 0 or x + w >= shape[1] or y + h >= shape[0]
 
 
-def _union(boxes: Sequence[Box]) -> Box:
-    left, top = min(box[0] for box in boxes), min(box[1] for box in boxes)
-    right, bottom = max(box[0] + box[2] for box in boxes), max(box[1] + box[3] for box in boxes)
+def _union(boxes: npt.NDArray[np.int32]) -> Box:
+    left, top = boxes[:, :2].min(axis=0).tolist()
+    right, bottom = (boxes[:, :2] + boxes[:, 2:]).max(axis=0).tolist()
     return left, top, right - left, bottom - top

@@ -22,18 +22,23 @@ def clean_cuts(mask: Image, *, most: int) -> list[tuple[float, float]]:
     y, x = np.nonzero(mask)
     height, width = mask.shape
     least = max(3, round(0.15 * height))
-    ways = []
+    inner = np.arange(least, width - least)
+    ways: list[tuple[float, float, float]] = []
     for slant in _SLANTS:
         at = np.clip(x + slant * (y - height / 2), 0, width - 1).astype(np.intp)
         crossed = np.convolve(np.bincount(at, minlength=width), [0.25, 0.5, 0.25], "same") / height
-        for column in range(least, width - least):
-            if crossed[column] <= min(crossed[column - 1], crossed[column + 1], 0.45):
-                ways.append((float(crossed[column]), slant, float(column) + 0.5))
+        lowest = np.minimum(np.minimum(crossed[inner - 1], crossed[inner + 1]), 0.45)
+        columns = inner[crossed[inner] <= lowest]
+        ways += [
+            (ink, slant, column + 0.5) for ink, column in zip(crossed[columns].tolist(), columns.tolist(), strict=True)
+        ]
     chosen: list[tuple[float, float]] = []
     for _, slant, middle in sorted(ways):
+        if len(chosen) == most:
+            break
         if all(abs(middle - other) >= least for _, other in chosen):
             chosen.append((slant, middle))
-    return chosen[:most]
+    return chosen
 
 
 def sides(mask: Image, cuts: list[tuple[float, float]]) -> tuple[npt.NDArray[np.intp], ...]:

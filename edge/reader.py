@@ -66,7 +66,7 @@ class Reader:
         for page in views(image):
             candidates = page.candidates
             stages.end("find")
-            inputs = self.recognizer.card.normalization.batch(candidate.crop for candidate in candidates)
+            inputs = self.recognizer.card.normalization.batch((one.crop for one in candidates), dark_ink=True)
             stages.end("normalize")
             readings = self.recognizer.readings(self.recognizer.probabilities(inputs), threshold=self.threshold)
             stages.end("classify")
@@ -99,8 +99,7 @@ class Reader:
         doubtful.sort(key=lambda mark: len(mark[0]))
         counts = accumulate(len(pieces) for pieces, _ in doubtful)
         tried = sum(1 for count in counts if count <= _MOST_PIECES)
-        crops = [piece.crop for pieces, _ in doubtful[:tried] for piece in pieces.values()]
-        readings = iter(self.recognizer.read(crops, threshold=self.threshold))
+        readings = iter(self._read([piece for pieces, _ in doubtful[:tried] for piece in pieces.values()]))
         for pieces, whole in doubtful[:tried]:
             sure.extend(_best_path({ends: (piece, next(readings)) for ends, piece in pieces.items()}) or whole)
         for _, whole in doubtful[tried:]:
@@ -112,7 +111,7 @@ class Reader:
         pairs = neighbours([candidate for candidate, _ in read], [_confidence(reading) < _SURE for _, reading in read])
         pairs = pairs[:_MOST_PAIRS]
         joined = [join(read[one][0], read[other][0]) for one, other in pairs]
-        readings = self.recognizer.read([mark.crop for mark in joined], threshold=self.threshold)
+        readings = self._read(joined)
         return [
             (mark, reading)
             for (one, other), mark, reading in zip(pairs, joined, readings, strict=True)
@@ -124,8 +123,11 @@ class Reader:
         """Reads the largest pieces alone of marks that read badly with what is near them."""
         alone = [core(candidate) for candidate, reading in read if _confidence(reading) < _SURE]
         marks = [mark for mark in alone if mark is not None]
-        readings = self.recognizer.read([mark.crop for mark in marks], threshold=self.threshold)
+        readings = self._read(marks)
         return [(mark, reading) for mark, reading in zip(marks, readings, strict=True) if reading.digit is not None]
+
+    def _read(self, marks: Sequence[Candidate]) -> list[Reading]:
+        return self.recognizer.read([mark.crop for mark in marks], threshold=self.threshold, dark_ink=True)
 
 
 def _confidence(reading: Reading) -> float:

@@ -83,14 +83,18 @@ class Recognizer:
         scores = self.runtime.run(batch)
         return scores if self.card.scores == "probabilities" else softmax(scores / self.card.temperature)
 
-    def read(self, crops: Sequence[Image], *, threshold: float | None = None) -> list[Reading]:
+    def read(
+        self, crops: Sequence[Image], *, threshold: float | None = None, dark_ink: bool | None = None
+    ) -> list[Reading]:
         """Reads crops of any size and polarity.
 
         Args:
             crops: uint8 (H, W) or (H, W, 3) each.
             threshold: Least confidence in [0, 1]; by default the card's.
+            dark_ink: Whether their ink is darker than the paper, where that is known.
         """
-        return self.readings(self.probabilities(self.card.normalization.batch(crops)), threshold=threshold)
+        inputs = self.card.normalization.batch(crops, dark_ink=dark_ink)
+        return self.readings(self.probabilities(inputs), threshold=threshold)
 
     def readings(self, probabilities: Floats, *, threshold: float | None = None) -> list[Reading]:
         """Turns probabilities, float32 (N, classes), into readings."""
