@@ -74,7 +74,7 @@ def bend(image: Image, rng: np.random.Generator, side: float, *, strength: float
     v = x * np.sin(turn) + y * np.cos(turn)
     depth = 1 + strength * (rng.uniform(-0.2, 0.2) * x + rng.uniform(-0.2, 0.2) * y)
     u, v = u * stretch / zoom / depth, v / stretch / zoom / depth
-    field = rng.normal(0, 0.02 * strength * rng.random(), (2, 5, 5)).astype(np.float32)
+    field = rng.normal(0, 0.045 * strength * rng.random(), (2, 5, 5)).astype(np.float32)
     du, dv = (cv2.resize(part, (side, side), interpolation=cv2.INTER_CUBIC) for part in field)
     shift = strength * rng.uniform(-0.04, 0.04, 2)
     at_x = ((u + du + 0.5 + shift[0]) * width - 0.5).astype(np.float32)
