@@ -1,5 +1,7 @@
 """Erases ruled lines and the lines of printed grids from a mask of ink. Knows only what is long and straight."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -60,19 +62,20 @@ def _lying(thin: Image) -> Image:
     both = cv2.dilate(thin, np.ones((2, 1), np.uint8))
     shares = cv2.resize(both[:, : blocks * _BLOCK] * np.uint8(100), (blocks, height), interpolation=cv2.INTER_AREA)
     filled = np.asarray(shares >= 100 * _FILLED, np.uint8)
-    found = _falling(filled) | cv2.flip(_falling(np.asarray(cv2.flip(filled, 0), np.uint8)), 0)
+    rising = _runs(np.asarray(cv2.flip(filled, 0), np.uint8), _SLANTS[1:])
+    found = _runs(filled, _SLANTS) | cv2.flip(rising, 0)
     if not cv2.countNonZero(found):
         return np.zeros_like(thin)
     return np.asarray(cv2.resize(found, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
-def _falling(filled: Image) -> Image:
-    """Marks runs of filled blocks, level or falling to the right: uint8 of the shape of `filled`, 1 on runs.
+def _runs(filled: Image, slants: Sequence[float]) -> Image:
+    """Marks runs of filled blocks that fall to the right by these slants: uint8 of the shape of `filled`, 1 on runs.
 
-    A run is full if its two halves are: five shifts see what would else take one a block.
+    A run is full if its two halves are: four shifts see what would else take one a block.
     """
     found = np.zeros_like(filled)
-    for slant in _SLANTS:
+    for slant in slants:
         full, steps, length = filled, [], 1
         while length < _RUN:
             right = min(length, _RUN - length)
@@ -84,8 +87,9 @@ def _falling(filled: Image) -> Image:
             length += right
         if not cv2.countNonZero(full):
             continue
-        for down, right in reversed(steps):
-            here = cv2.copyMakeBorder(full, 0, down, 0, right, cv2.BORDER_CONSTANT)
-            full = cv2.bitwise_or(here, cv2.copyMakeBorder(full, down, 0, right, 0, cv2.BORDER_CONSTANT))
-        found |= full
+        height, width = filled.shape
+        runs = cv2.copyMakeBorder(full, 0, height - full.shape[0], 0, width - full.shape[1], cv2.BORDER_CONSTANT)
+        for down, right in steps:
+            runs[down:, right:] |= runs[: height - down, :-right]
+        found |= runs
     return found
