@@ -94,6 +94,35 @@ def test_gate_fails_with_1_and_names_model_and_figure(edgits, make_run, lite):
     assert edgits(*arguments, "--max-drop", "99", "--min-accuracy", "1", "--max-flips", "300")[0] == 0
 
 
+@pytest.mark.parametrize(("n", "verdict"), [(10_000, "worse"), (200, "not told apart")])
+def test_half_a_point_is_found_in_10000_images_and_not_claimed_of_200(
+    edgits, make_run, digits, ridge, tmp_path, n, verdict
+):
+    """The damaged model takes a mark in the corner for a 0; one image in 200 that was read right has the mark."""
+
+    def blind_to_the_mark(weights, bias):
+        return np.concatenate([np.zeros((1, 10)), weights[1:]]), bias
+
+    def fooled_by_the_mark(weights, bias):
+        return np.concatenate([[[99.0] + [0.0] * 9], weights[1:]]), bias
+
+    whole, damaged = (
+        make_run(damage, ["tflite-float32"]) / "export" / "ridge-float32.tflite"
+        for damage in (blind_to_the_mark, fooled_by_the_mark)
+    )
+    images, labels = (np.resize(part, (n, *part.shape[1:])).copy() for part in (digits.images, digits.labels))
+    images[:, 0, 0] = 0
+    right = (images.reshape(n, -1) / 255.0 @ ridge[0] + ridge[1]).argmax(axis=1) == labels
+    images[np.flatnonzero(right & (labels > 0))[: n // 200], 0, 0] = 255
+    np.savez(tmp_path / "marked.npz", images=images, labels=labels)
+    code, out, err = edgits(
+        "benchmark", damaged, "--reference", whole, "--data", tmp_path / "marked.npz", "--repeat", "30", "--json"
+    )
+    assert code == 0, err
+    row = json.loads(out)["rows"][1]
+    assert (row["n"], row["flips"], row["drop_pp"], row["verdict"]) == (n, n // 200, 0.5, verdict)
+
+
 def test_a_model_against_itself_shows_no_difference(edgits, lite, run_folder, tmp_path):
     same = shutil.copy(lite, tmp_path / "same.tflite")
     shutil.copy(f"{lite}.card.json", f"{same}.card.json")
