@@ -13,8 +13,8 @@ import numpy as np
 from edgits.card import ModelCard, TensorSpec, load_card
 from edgits.dataset import DIGITS, Dataset
 from edgits.edge.recognizer import describe
-from edgits.edge.runtimes import Floats, OnnxRuntime, Runtime, open_model
-from edgits.errors import ModelError, require
+from edgits.edge.runtimes import Floats, OnnxRuntime, Runtime, open_model, open_session
+from edgits.errors import ModelError
 from edgits.normalize import Normalization
 from edgits.quiet import quiet
 
@@ -117,16 +117,7 @@ class AnyOnnx:
     name = "onnxruntime"
 
     def __init__(self, path: Path, *, threads: int) -> None:
-        onnxruntime = require("onnxruntime", extra="onnx")
-        self.version = str(onnxruntime.__version__)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = threads
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # its exceptions share no base but Exception
-            reason = " ".join(str(error).split())[:200]
-            raise ModelError(f"'{path}' can't be loaded by onnxruntime: {reason}; export it again") from error
+        self._session, self.version = open_session(path, threads=threads)
         entry, *more = self._session.get_inputs()
         if more or entry.type not in _NUMBERS or not all(isinstance(side, int) for side in entry.shape[1:]):
             found = ", ".join(f"{value.type} {value.shape}" for value in (entry, *more))

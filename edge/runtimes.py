@@ -115,21 +115,34 @@ class TFLiteRuntime:
         return np.asarray(self.interpreter.get_tensor(self._out))
 
 
+def open_session(path: Path, *, threads: int) -> tuple[Any, str]:
+    """Loads a `.onnx` file into ONNX Runtime, on the CPU.
+
+    Returns:
+        The `onnxruntime.InferenceSession`, and ONNX Runtime's version.
+
+    Raises:
+        ModelError: It can't be loaded.
+        MissingExtraError: ONNX Runtime isn't installed.
+    """
+    onnxruntime = require("onnxruntime", extra="onnx")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = threads
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its exceptions share no base but Exception
+        raise ModelError(f"'{path}' can't be loaded by onnxruntime: {_line(error)}; export it again") from error
+    return session, str(onnxruntime.__version__)
+
+
 class OnnxRuntime:
     """A `.onnx` file in ONNX Runtime, on the CPU."""
 
     name = "onnxruntime"
 
     def __init__(self, path: Path, *, threads: int) -> None:
-        onnxruntime = _import("onnxruntime", extra="onnx")
-        self.version = str(onnxruntime.__version__)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = threads
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # its exceptions share no base but Exception
-            raise ModelError(f"'{path}' can't be loaded by onnxruntime: {_line(error)}; export it again") from error
+        self._session, self.version = open_session(path, threads=threads)
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         _one_each(path, len(inputs), len(outputs))
         self._in, self._out = inputs[0].name, outputs[0].name
@@ -158,7 +171,7 @@ class KerasRuntime:
     def __init__(self, path: Path, *, threads: int) -> None:
         del threads  # Keras takes the backend's own setting
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        keras = _import("keras", extra="train")
+        keras = require("keras", extra="train")
         self.version = str(keras.__version__)
         try:
             self.model = keras.models.load_model(path, compile=False)
@@ -269,10 +282,6 @@ def open_model(path: Path, *, runtime: str | None = None, threads: int = 1) -> R
         except SystemError as error:  # tflite-runtime under numpy 2 imports, then fails here
             problems.append(f"{name}: {_line(error)} (tflite-runtime needs numpy < 2)")
     raise MissingExtraError(f"no TFLite runtime works ({'; '.join(problems)}): pip install ai-edge-litert")
-
-
-def _import(module: str, *, extra: str) -> Any:
-    return require(module, extra=extra)
 
 
 def _version(package: str) -> str:
