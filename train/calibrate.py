@@ -45,7 +45,7 @@ def none_excess(logits: Floats, labels: npt.NDArray[np.int64], *, lose: float = 
     return max(0.0, -float(np.quantile(margin, lose)))
 
 
-def reject_threshold(probabilities: Floats, labels: npt.NDArray[np.int64], *, accept: float = 0.995) -> float:
+def reject_threshold(probabilities: Floats, labels: npt.NDArray[np.int64], *, accept: float = 0.998) -> float:
     """Finds the confidence that the given share of rightly read digits reaches.
 
     Args:
