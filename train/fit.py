@@ -113,7 +113,7 @@ def fit_run(
             if not _finished(rows, recipe):
                 taught = Teacher(teacher) if teacher else None
                 told = Told(on_wait, on_batch, on_epoch)
-                _fit(keras, model, images, recipe, split.watched, rows, checkpoint, taught, over, told)
+                _fit(keras, model, images, recipe, split.watched, rows, checkpoint, taught, over, told, seed)
         if recipe.patience and over.leads:
             checkpoint.restore_best(model)
         plain = copy_model(keras, model, "float32")
@@ -181,6 +181,7 @@ def _fit(
     teacher: Teacher | None,
     over: Spread,
     told: Told,
+    seed: int,
 ) -> None:
     """Trains the epochs that are left, keeping a checkpoint after each."""
     if teacher:
@@ -207,7 +208,7 @@ def _fit(
         epochs=recipe.epochs,
         shuffle=False,  # each epoch has an order of its own, which a training that goes on finds again
         verbose=0,
-        callbacks=callbacks,
+        callbacks=[loop.seeder(keras, seed), *callbacks],
     )
 
 

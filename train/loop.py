@@ -146,6 +146,20 @@ def recorder(
     return Recorder()
 
 
+def seeder(keras: Any, seed: int) -> Any:
+    """Returns a callback that seeds the backend anew for each epoch.
+
+    PyTorch's dropout draws from one generator for all, which no checkpoint holds; so a training that goes on
+    draws what an uninterrupted one does.
+    """
+
+    class Seeder(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras's signature
+            keras.utils.set_random_seed(seed + epoch)
+
+    return Seeder()
+
+
 def checkpointer(keras: Any, keep: Callable[[Any], None], stop: Callable[[], bool]) -> Any:
     """Returns a callback that gives the model to `keep` after each epoch, and ends the training once `stop` says so."""
 

@@ -11,6 +11,7 @@ import pytest
 # Trains, and once more with an interruption; the second has to come to the same weights.
 SCRIPT = """
 import sys
+sys.modules["tensorflow"] = None  # importing it fails, as where it isn't installed
 from pathlib import Path
 import keras
 from edgits.normalize import Normalization
@@ -38,7 +39,7 @@ weights = [
     for name in ("whole", "cut")
 ]
 losses = [row["loss"] for row in whole.history]
-print(keras.backend.backend(), weights[0] == weights[1], losses[-1] < losses[0], "tensorflow" not in sys.modules)
+print(keras.backend.backend(), weights[0] == weights[1], losses[-1] < losses[0])
 """
 
 
@@ -53,4 +54,4 @@ def test_the_same_recipe_runs_on(backend, tmp_path, mnist5k):
         [sys.executable, "-c", SCRIPT], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split()[-4:] == [backend, "True", "True", "True"]
+    assert done.stdout.split()[-3:] == [backend, "True", "True"]
