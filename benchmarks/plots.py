@@ -92,6 +92,8 @@ def _area(share: float) -> float:
 
 def _number_points(axes: Any, points: Sequence[tuple[float, float]], shares: Sequence[float]) -> None:
     """Writes each point's number above it; points that lie together share a line of numbers."""
+    from matplotlib.patheffects import withStroke
+
     groups: list[list[int]] = []
     for place, point in enumerate(points):
         x, y = axes.transData.transform(point)
@@ -107,7 +109,15 @@ def _number_points(axes: Any, points: Sequence[tuple[float, float]], shares: Seq
         text = ", ".join(str(place + 1) for place in group)
         away = 4 + 0.4 * max(_area(shares[place]) for place in group) ** 0.5
         axes.annotate(
-            text, (x, y), (away, away), textcoords="offset points", fontsize=9, weight="bold", color=_TEXT, zorder=5
+            text,
+            (x, y),
+            (away, away),
+            textcoords="offset points",
+            fontsize=9,
+            weight="bold",
+            color=_TEXT,
+            zorder=5,
+            path_effects=[withStroke(linewidth=2.5, foreground="white")],  # a number may lie on a neighbour's disc
         )
 
 
@@ -221,7 +231,7 @@ def _draw_extra_loss(axes: Any, found: Robustness, colours: dict[str, tuple[str,
         colour, style = colours[model]
         axes.errorbar(shifted, values, halves, color=colour, linestyle=style, linewidth=1, elinewidth=0.7, capsize=1.5)
     axes.axhline(0, color=_TEXT, linewidth=0.8)
-    axes.set_title(f"points more than {found.models[0]}, all kinds", fontsize=9, weight="bold")
+    axes.set_title(f"all kinds: points more than\n{found.models[0]}", fontsize=9, weight="bold")
 
 
 def _sustained(found: Sustained) -> Any:
