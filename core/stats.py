@@ -2,6 +2,7 @@
 
 import math
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -107,3 +108,9 @@ def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return logits
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+
+
+def count_labels(labels: npt.NDArray[np.integer[Any]], classes: int = 0) -> npt.NDArray[np.int64]:
+    """Counts how often each number from 0 occurs: int64 (N,), N at least `classes`; on 32-bit boards too."""
+    # there `numpy.bincount` takes no int64, which may not fit an index
+    return np.bincount(labels.astype(np.intp), minlength=classes).astype(np.int64)

@@ -15,7 +15,7 @@ from edgits.errors import CheckError, MissingExtraError
 from edgits.export.environments import run_bare
 from edgits.export.recipes import Limits, Recipe
 from edgits.export.source import pick
-from edgits.stats import softmax
+from edgits.stats import count_labels, softmax
 
 # These crash in a process that has TensorFlow loaded.
 _APART = frozenset({"tflite-runtime"})
@@ -112,7 +112,7 @@ def make_reference(runtime: Runtime, card: ModelCard, images: Floats, labels: np
             "train it again, with a smaller learning rate"
         )
     reference = Reference(images, labels, read_scores(scores, card))
-    commonest = float(np.bincount(labels).max() / len(labels))
+    commonest = float(count_labels(labels).max() / len(labels))
     if len(np.unique(labels)) > 1 and reference.accuracy <= commonest:
         raise CheckError(
             f"the Keras model '{card.name}' itself reads {reference.accuracy:.1%} of {len(labels)} images right, "

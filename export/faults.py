@@ -12,6 +12,7 @@ import numpy.typing as npt
 from edgits.edge.runtimes import Floats
 from edgits.export.check import Check
 from edgits.export.structure import Structure
+from edgits.stats import count_labels
 
 # By this much accuracy must rise, and to that much, before another input is taken for the right one. Four
 # sound nets read 4 to 36 % of inverted digits, 82 to 99 % of upright ones.
@@ -128,7 +129,7 @@ def _other_input(evidence: Evidence) -> Fault | None:
 
 
 def _one_digit(evidence: Evidence) -> Fault | None:
-    counts = np.bincount(evidence.digits)
+    counts = count_labels(evidence.digits)
     if len(np.unique(evidence.labels)) < 2 or counts.max() < _ONE_DIGIT * len(evidence.digits):
         return None
     meaning = f"it reads {counts.argmax()} in {counts.max():,} of {len(evidence.digits):,} images"
@@ -136,7 +137,7 @@ def _one_digit(evidence: Evidence) -> Fault | None:
 
 
 def _chance(evidence: Evidence) -> Fault | None:
-    commonest = float(np.bincount(evidence.labels).max() / len(evidence.labels))
+    commonest = float(count_labels(evidence.labels).max() / len(evidence.labels))
     if evidence.check.accuracy >= min(commonest + _ABOVE_CHANCE, 1):
         return None
     meaning = (

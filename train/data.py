@@ -14,6 +14,7 @@ import numpy.typing as npt
 from edgits.dataset import DIGITS, Dataset
 from edgits.errors import DataError, require
 from edgits.quiet import quiet
+from edgits.stats import count_labels
 from edgits.train.layout import LONGEST, one_size
 from edgits.train.sources import (
     Stored,
@@ -69,7 +70,7 @@ def load_dataset(source: str, *, size: int | None = None) -> Dataset:
         "source": source,
         "kind": stored.kind,
         "count": len(keep),
-        "per_class": np.bincount(labels, minlength=len(DIGITS)).tolist(),
+        "per_class": count_labels(labels, len(DIGITS)).tolist(),
         "left_out": left_out,
         "unreadable": stored.unreadable,
     }

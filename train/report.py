@@ -15,7 +15,7 @@ import numpy.typing as npt
 from edgits import files
 from edgits.card import NONE_LABEL
 from edgits.errors import DataError
-from edgits.stats import wilson
+from edgits.stats import count_labels, wilson
 
 History = Sequence[Mapping[str, float]]
 """One row an epoch: epoch, accuracy, loss, val_accuracy, val_loss, seconds."""
@@ -79,7 +79,7 @@ class Evaluation:
     def confusion_matrix(self) -> npt.NDArray[np.int64]:
         """Counts int64 (classes, classes): row the truth, column the prediction."""
         size = len(self.class_names)
-        return np.bincount(self.labels * size + self.predictions, minlength=size * size).reshape(size, size)
+        return count_labels(self.labels * size + self.predictions, size * size).reshape(size, size)
 
     def per_class(self) -> list[ClassFigures]:
         """Figures of each class, in the order of `class_names`."""
