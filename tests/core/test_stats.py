@@ -1,10 +1,11 @@
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgits.stats import mcnemar, paired_difference, wilson
+from edgits.stats import count_labels, mcnemar, paired_difference, wilson
 
 COUNTS = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 DISCORDANT = st.tuples(st.integers(0, 2000), st.integers(0, 2000))
@@ -87,3 +88,9 @@ def test_paired_difference_is_not_sure_where_no_image_differs():
     low, high = paired_difference(0, 0, 1000)
     assert low < 0 < high
     assert high == pytest.approx(0.0028, abs=2e-4)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint8])
+def test_labels_are_counted_whatever_their_type(dtype):
+    assert count_labels(np.array([0, 2, 2], dtype), 4).tolist() == [1, 0, 2, 0]
+    assert count_labels(np.array([], dtype), 2).tolist() == [0, 0]
