@@ -73,7 +73,9 @@ def tflite_graph(interpreter: Any) -> Graph:
     operations = [
         Operation(
             node["op_name"],
-            tuple(np.dtype(kind).name for kind in (*node["operand_types"], *node["result_types"][:1])),
+            tuple(
+                np.dtype(tensors[int(at)]["dtype"]).name for at in (*node["inputs"], *node["outputs"][:1]) if at >= 0
+            ),
             place in delegated,
         )
         for place, node in enumerate(steps)
