@@ -77,6 +77,7 @@ def main(data: Path, teacher: Path | None, share: float, epochs: int, out: Path)
     train, held = _split([replace(part, data=_sample(part.data, share)) for part in parts])
     marks, strange = [shapes[::2], blanks[::2]], np.concatenate([_squares(shapes[1::2]), _squares(blanks[1::2])])
     lines = [
+        "# What each piece of the training is worth\n",
         f"{len(held[0])} clean digits of MNIST, {len(held[1])} of other hands, {len(strange)} marks that are no digit. "
         f"`nano`, {share:.0%} of the data, {epochs} epochs, seed {_SEED}, one run each.\n",
         "| left out | MNIST | MNIST seen by a camera | other hands | marks rejected |",
