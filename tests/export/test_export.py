@@ -69,8 +69,8 @@ def test_quantization_does_not_shift_scores(exports, source):
         shift = np.abs(np.mean(open_model(path).run(images) - expected, axis=0)).max()
         card = load_card(path)
         uncorrected = np.abs(card.training["calibration"]["bias_correction"]).max()
-        # a net that hardly shifts leaves what the output's own steps can't show
-        assert shift < max(0.5 * uncorrected, 0.25 * card.output.scale)
+        # below a sixth of the output's own step (0 where it is float) there is nothing that a bias could take back
+        assert shift < max(0.5 * uncorrected, card.output.scale / 6)
 
 
 def test_bias_correction_leaves_other_models_and_the_original_alone(source):

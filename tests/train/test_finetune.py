@@ -34,22 +34,21 @@ def known(tmp_path_factory, mnist5k):
     return run.folder
 
 
-def test_own_digits_are_learnt_and_the_rest_is_kept(known, tmp_path, mnist5k, edgits):
+def test_own_digits_are_learnt_and_the_rest_is_kept(tmp_path, mnist5k, edgits):
     own = mnist5k.take(np.arange(1, 5000, 17))
     np.savez(tmp_path / "own.npz", images=lying(own.images), labels=own.labels)
     run = tmp_path / "run"
-    code, out, err = edgits("train", "--from", known, "--data", tmp_path / "own.npz", "--out", run)
+    code, out, err = edgits("train", "--from", "small", "--data", tmp_path / "own.npz", "--out", run)
     assert (code, err) == (0, "")
     mine, rest = json.loads((run / "figures.json").read_text())
     assert mine["before"] / mine["n"] < 0.6
     assert mine["change_ci95"][0] > 0.1, "clearly better on one's own"
-    # a net of 5,000 parameters that has learnt each digit in two attitudes can't lose nothing
-    assert rest["change_ci95"][0] > -0.04, "and hardly worse, if at all, on the rest"
+    assert rest["change_ci95"][0] > -0.01, "and hardly worse, if at all, on the rest"
     assert rest["n"] == 2500
     assert "your digits" in out
     assert "the digits known before" in out
     card = load_card(run / "model.keras")
-    assert card.name == "nano"
+    assert card.name == "small"
     assert card.accuracy["n"] == mine["n"]
     assert card.accuracy["correct"] == mine["after"]
     code, out, _ = edgits("evaluate", run / "model.keras", run / "test.npz", "--json")
