@@ -34,6 +34,8 @@ _ROUGHEST, _FULLEST = 0.22, 0.25
 _SLENDER, _ONE_SIDED = 0.3, 0.6
 # Crops have the paper at this grey level.
 _PAPER = 230
+# Ink spreads to the pixels around it by one, or by two.
+_RING, _WIDE_RING = np.ones((3, 3), np.uint8), np.ones((5, 5), np.uint8)
 # Two marks are strokes of one digit only if their gap, and their width together, are at most so many heights.
 _NEAR, _WIDEST_PAIR = 0.2, 1.15
 # Marks that overlap by more than this share of both together are one, seen at two sizes.
@@ -213,7 +215,7 @@ def _surroundings(level: Level, clean: Image, mark: Mark) -> tuple[float, float]
     marked = clean[rows, columns]
     own = cv2.countNonZero(mark.mask)
     others = cv2.countNonZero(marked) - own
-    inked = cv2.dilate(level.mask[rows, columns], np.ones((5, 5), np.uint8))
+    inked = cv2.dilate(level.mask[rows, columns], _WIDE_RING)
     paper = inked.size - cv2.countNonZero(inked)
     if paper < own:
         return 1.0, 1.0
@@ -243,7 +245,7 @@ def _candidate(level: Level, mark: Mark, rough: float, crowd: float) -> Candidat
     x, y, w, h = mark.box
     inks = level.ink[y : y + h, x : x + w][mark.mask > 0]
     place = int(0.8 * (len(inks) - 1))
-    contrast = float(np.partition(inks, place)[place]) / 255
+    contrast = float(np.searchsorted(np.bincount(inks, minlength=256).cumsum(), place, side="right")) / 255
     left, top, wide, high = (round(side) for side in _scaled(mark.box, level.scale))
     return Candidate(
         (left, top, wide, high), _cut(level, mark), contrast, rough, crowd, mark.stroke * level.scale, mark, level
@@ -263,9 +265,9 @@ def _cut(level: Level, mark: Mark) -> Image:
     crop = np.asarray(
         cv2.convertScaleAbs(level.ink[top:bottom, left:right], alpha=-_PAPER / 255, beta=_PAPER), np.uint8
     )
-    if others.any():
-        hidden = cv2.dilate(others, np.ones((5, 5), np.uint8)) > cv2.dilate(own, np.ones((3, 3), np.uint8))
-        crop[hidden] = _PAPER
+    if cv2.countNonZero(others):
+        hidden = cv2.subtract(cv2.dilate(others, _WIDE_RING), cv2.dilate(own, _RING))
+        crop = np.asarray(cv2.max(crop, hidden * np.uint8(_PAPER)), np.uint8)
     return crop
 
 

@@ -14,6 +14,8 @@ from edgits.images import Image
 
 # No digit is wider than this share of its height.
 WIDEST_DIGIT = 1.9
+Tree = list[list[int]]  # of each contour: the next one, the one before, the first hole, the one it is a hole in
+
 # So many pieces of ink are looked at, the largest first: a lawn has thousands.
 _MOST_PARTS = 500
 
@@ -54,44 +56,40 @@ def find_marks(mask: Image, *, least: int, most: int) -> tuple[list[Mark], Image
     if max(mask.shape) >= 2 * LENGTH:  # in a smaller picture a digit's own strokes are as long as its lines
         mask = erase_rules(mask)
     contours, tree = _contours(mask)
-    boxes = _boxes(contours)
-    if not contours:
+    boxed = [(i, *cv2.boundingRect(contours[i])) for i, links in enumerate(tree) if links[3] < 0]
+    boxed = [part for part in boxed if _is_usable(part[3], part[4], most)]
+    if not boxed:
         return [], mask
-    outer = tree[:, 3] < 0
-    usable = outer & (boxes[:, 2:].max(axis=1) >= 4) & (boxes[:, 2] * boxes[:, 3] >= 8)
-    usable &= (boxes[:, 3] <= most) & (boxes[:, 2] <= 6 * most)
-    usable &= ~((boxes[:, 2] > 8 * boxes[:, 3]) & (boxes[:, 2] > 0.5 * most))  # long lines
-    chosen = np.flatnonzero(usable)
-    chosen = chosen[np.argsort(-boxes[chosen, 2:].max(axis=1), kind="stable")][:_MOST_PARTS]
-    boxes = boxes[chosen]
-    rows: list[Box] = [(x, y, w, h) for x, y, w, h in boxes.tolist()]
+    boxed = sorted(boxed, key=lambda part: -max(part[3:]))[:_MOST_PARTS]
+    chosen = [part[0] for part in boxed]
+    rows: list[Box] = [part[1:] for part in boxed]
+    boxes = np.array(rows, np.int32)
     sized = sized_like_a_digit(boxes, mask.shape, least, most)
     found = []
     for members in _group(boxes, rows, sized, mask.shape):
-        core = whole = _mark(mask, contours, tree, chosen[members[:1]], rows[members[0]])
+        core = whole = _mark(mask, contours, tree, [chosen[members[0]]], rows[members[0]])
         if len(members) > 1:
             box = _union(boxes[members])
             fits = sized_like_a_digit(np.array([box]), mask.shape, least, most).all()
-            whole = _mark(mask, contours, tree, chosen[members], box) if fits else None
+            whole = _mark(mask, contours, tree, [chosen[i] for i in members], box) if fits else None
             whole = whole and replace(whole, core=core)
         if mark := whole or core:
             found.append(mark)
     return found, mask
 
 
-def _contours(mask: Image) -> tuple[Sequence[Any], npt.NDArray[np.int32]]:
+def _contours(mask: Image) -> tuple[Sequence[Any], Tree]:
     # Contours give the same marks as labelling every pixel, many times faster.
     contours, tree = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)[-2:]
-    return contours, np.asarray(tree[0] if tree is not None else np.zeros((0, 4)), np.int32)
+    return contours, tree[0].tolist() if tree is not None else []
 
 
-def _boxes(contours: Sequence[Any]) -> npt.NDArray[np.int32]:
-    return np.array([cv2.boundingRect(contour) for contour in contours], np.int32).reshape(-1, 4)
+def _is_usable(w: int, h: int, most: int) -> bool:
+    """Tells whether ink of this size may be a mark or a piece of one: no speck, no long line, nothing too large."""
+    return max(w, h) >= 4 and w * h >= 8 and h <= most and w <= 6 * most and not (w > 8 * h and w > 0.5 * most)
 
 
-def _mark(
-    mask: Image, contours: Sequence[Any], tree: npt.NDArray[np.int32], members: npt.NDArray[np.intp], box: Box
-) -> Mark | None:
+def _mark(mask: Image, contours: Sequence[Any], tree: Tree, members: Sequence[int], box: Box) -> Mark | None:
     """Makes a mark of some contours with their holes, which `box` is around."""
     x, y, w, h = box
     own = np.zeros((h, w), np.uint8)
@@ -99,7 +97,7 @@ def _mark(
     for i in members:
         inner = _children(tree, i)
         holes += sum(cv2.contourArea(contours[k]) > 0.002 * w * h for k in inner)
-        cv2.fillPoly(own, [contours[k] for k in (int(i), *inner)], 1, cv2.LINE_8, 0, (-x, -y))
+        cv2.fillPoly(own, [contours[k] for k in (i, *inner)], 1, cv2.LINE_8, 0, (-x, -y))
     if h > 40 and holes > 3:  # a grid, a mesh; an 8 has two holes
         return None
     own &= mask[y : y + h, x : x + w]
@@ -122,12 +120,12 @@ def as_strokes(mask: Image, corner: tuple[int, int]) -> Mark | None:
     return Mark(mask, corner, thickest)
 
 
-def _children(tree: npt.NDArray[np.int32], i: int) -> list[int]:
+def _children(tree: Tree, i: int) -> list[int]:
     """Numbers of the contours of the holes in contour `i`."""
-    holes, hole = [], int(tree[i, 2])
+    holes, hole = [], tree[i][2]
     while hole >= 0:
         holes.append(hole)
-        hole = int(tree[hole, 0])
+        hole = tree[hole][0]
     return holes
 
 

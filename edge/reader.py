@@ -127,6 +127,8 @@ class Reader:
         return [(mark, reading) for mark, reading in zip(marks, readings, strict=True) if reading.digit is not None]
 
     def _read(self, marks: Sequence[Candidate]) -> list[Reading]:
+        if not marks:
+            return []
         return self.recognizer.read([mark.crop for mark in marks], threshold=self.threshold, dark_ink=True)
 
 

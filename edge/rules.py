@@ -65,7 +65,7 @@ def _doubled(half: Image, shape: tuple[int, ...]) -> Image:
 
 def _lying(thin: Image) -> Image:
     """Marks lines from side to side: uint8 of the shape of `thin`, 1 on lines."""
-    height, width = thin.shape
+    width = thin.shape[1]
     blocks = width // _BLOCK
     if blocks < _RUN:
         return np.zeros_like(thin)
