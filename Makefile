@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-pi coverage fuzz torture soak licences lint lock clean
+.PHONY: demo test test-pi coverage mutation fuzz torture soak licences lint lock clean
 
 demo: $(READY)  ## trains, exports, benchmarks and runs on the built-in camera scene
 	$(BIN)/edgits demo
@@ -17,6 +17,9 @@ test-pi: $(READY)  ## edgits on emulated Raspberry Pis, as root; SYSTEMS=trixie-
 
 coverage: $(READY)  ## lines and branches of the package that the suite reaches
 	$(BIN)/pytest -q --cov --cov-report=term:skip-covered --cov-report=html
+
+mutation: $(READY)  ## small faults in the arithmetic that readings hang on, and how many the tests notice; ONLY='edgits.stats.*'
+	$(BIN)/python tests/mutation.py $(if $(ONLY),'$(ONLY)')
 
 fuzz: $(READY)  ## hostile input; FACTOR times as many generated cases as in the suite
 	EDGITS_FUZZ=$(or $(FACTOR),20) $(BIN)/pytest -q tests/hostile

