@@ -94,3 +94,30 @@ def test_paired_difference_is_not_sure_where_no_image_differs():
 def test_labels_are_counted_whatever_their_type(dtype):
     assert count_labels(np.array([0, 2, 2], dtype), 4).tolist() == [1, 0, 2, 0]
     assert count_labels(np.array([], dtype), 2).tolist() == [0, 0]
+
+
+def test_paired_difference_is_bonett_and_price():
+    # 12 and 5 of 100 with one of either kind added: 13 and 6 of 102, at 1.96 standard errors
+    first, second = 13 / 102, 6 / 102
+    half = 1.959964 * math.sqrt((first + second - (first - second) ** 2) / 102)
+    assert paired_difference(12, 5, 100) == pytest.approx((first - second - half, first - second + half), abs=1e-6)
+
+
+@pytest.mark.parametrize(("b", "c", "n"), [(-1, 5, 10), (5, -1, 10), (6, 5, 10), (0, 0, 0)])
+def test_counts_that_can_not_be_are_refused(b, c, n):
+    with pytest.raises(ValueError, match=f"must be 0 or more and n at least .* found {b}, {c} and {n}"):
+        paired_difference(b, c, n)
+    if min(b, c) < 0:
+        with pytest.raises(ValueError, match=f"must be 0 or more, found {b} and {c}"):
+            mcnemar(b, c)
+
+
+@pytest.mark.parametrize("confidence", [0.0, 1.0, 1.5])
+def test_a_confidence_lies_between_none_and_certainty(confidence):
+    with pytest.raises(ValueError, match="a confidence must be above 0 and below 1"):
+        wilson(1, 5, confidence)
+
+
+def test_counts_are_int64_and_no_more_than_asked_for():
+    assert count_labels(np.array([], np.int64)).shape == (0,)
+    assert count_labels(np.array([1])).dtype == np.int64

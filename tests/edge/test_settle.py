@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -86,3 +88,42 @@ def test_only_what_was_seen_for_a_while_is_told(steps):
             assert time - run[1] >= 0.149
         if lost:
             assert settler.number.text == ""
+
+
+def test_the_confidence_is_that_of_the_least_sure_digit_in_any_line():
+    settler = Settler()
+    for time in (0.0, 0.2):
+        one = shot("7\n8", time)
+        first = Digit(7, 0.6, (0, 0, 5, 9), 1, True)
+        settler.update(replace(one, result=replace(one.result, digits=(first, one.result.digits[1]))))
+    assert settler.number == Number("7\n8", 0.6)
+
+
+def test_where_no_digit_is_stable_there_is_no_confidence():
+    settler = Settler()
+    for time in (0.0, 2.0, 2.2):
+        settler.update(shot("", time, unstable="7"))
+    assert settler.number == Number("", 0.0)
+
+
+def test_a_number_that_a_lost_camera_interrupted_must_stay_again():
+    settler = Settler()
+    follow(settler, [shot("7", 0.0), shot("7", 0.1), shot("", 0.14, lost=True)])
+    assert follow(settler, [shot("7", 0.16), shot("7", 0.3)]) == []
+    assert follow(settler, [shot("7", 0.32)]) == ["7"]
+
+
+def test_a_source_may_begin_at_any_time():
+    assert follow(Settler(), [shot("7", time) for time in (0.0, 0.1, 0.15)]) == ["7"], "just long enough"
+    settler = Settler()
+    assert follow(settler, [shot("7", 50.0), shot("7", 50.2)]) == ["7"]
+    assert follow(settler, [shot("7", 3.0, unstable="1"), shot("7", 3.2, unstable="1")]) == [], "anew, patience, too"
+    assert follow(settler, [shot("8", 3.3), shot("8", 3.4)]) == []
+    assert follow(settler, [shot("8", 3.46)]) == ["8"]
+
+
+def test_patience_ends_after_a_second():
+    settler = Settler()
+    follow(settler, [shot("1", 10.0)])
+    assert follow(settler, [shot("12", 10.0 + t, unstable="3") for t in (0.25, 0.5, 0.75)]) == []
+    assert follow(settler, [shot("12", 11.0, unstable="3"), shot("12", 11.25, unstable="3")]) == ["12"]
