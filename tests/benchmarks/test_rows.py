@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from edgits.benchmarks.rows import Latency, compare
 from edgits.errors import DataError
+from edgits.stats import paired_difference
 
 DIGITS = st.integers(0, 9)
 PERCENTILES = ("p50_us", "p90_us", "p95_us", "p99_us")
@@ -21,6 +22,14 @@ def test_drop_is_the_difference_of_accuracies(answers):
     assert compared.drop_ci95[0] <= compared.drop_pp + 1e-9
     assert compared.drop_pp <= compared.drop_ci95[1] + 1e-9
     assert compared.flips == np.sum(found != reference)
+
+
+def test_the_interval_is_in_percentage_points():
+    labels = np.zeros(100, np.int64)
+    found = labels.copy()
+    found[:12] = 1
+    low, high = paired_difference(12, 0, 100)
+    assert compare(found, labels, labels).drop_ci95 == pytest.approx((100 * low, 100 * high))
 
 
 def test_equal_answers_are_no_drop_and_no_flip():
