@@ -39,6 +39,12 @@ def cases():
     return make
 
 
+@pytest.fixture
+def step():
+    """Width of the steps through what can be tried one by one, divided by the factor."""
+    return lambda width: max(1, width // FACTOR)
+
+
 def pytest_terminal_summary(terminalreporter, config):
     if counts := config.stash[_COUNTS]:
         terminalreporter.section("hostile cases tried")

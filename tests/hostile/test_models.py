@@ -1,5 +1,6 @@
 """Model files that were made to harm. What crashes or hangs a runtime must do so in a child."""
 
+import os
 import shutil
 import signal
 import sys
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgits.card import card_path
 from edgits.edge import apart
 from edgits.edge.recognizer import Recognizer, shipped_models
 from edgits.errors import CheckError, EdgitsError, ModelError
@@ -37,6 +39,23 @@ def test_a_file_without_a_card_is_refused_before_a_runtime_sees_it(stranger, mon
 def test_a_trusted_file_is_read_with(stranger):
     recognizer = Recognizer.load(stranger, trust=True)
     assert len(recognizer.read([np.zeros((28, 28), np.uint8)])) == 1
+
+
+@pytest.mark.parametrize("vouched", [True, False])
+def test_a_file_that_is_cut_anywhere_is_refused_before_a_runtime_sees_it(
+    stranger, tried, step, vouched, monkeypatch, request
+):
+    """Every 64th length, with `make fuzz FACTOR=64` every single one."""
+    monkeypatch.setattr("edgits.edge.recognizer.open_model", lambda *_, **__: pytest.fail("it was loaded"))
+    monkeypatch.setattr("edgits.edge.recognizer.prove", lambda *_, **__: pytest.fail("it was run"))
+    if vouched:
+        shutil.copy(card_path(SHIPPED[request.node.callspec.params["stranger"]]), card_path(stranger))
+    for length in range(stranger.stat().st_size - 1, -1, -step(64)):
+        os.truncate(stranger, length)
+        with pytest.raises(ModelError) as error:
+            Recognizer.load(stranger)
+        assert "\n" not in str(error.value)
+        tried(f"model files cut short, not trusted, {stranger.suffix}")
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.98])
