@@ -1,12 +1,11 @@
 """Reads whole frames: find, normalise, classify, part what touches, put in order. Knows nothing of cameras or time."""
 
-import math
 import time
 from collections.abc import Sequence
 from itertools import accumulate
 
 from edgits.edge.believe import believed
-from edgits.edge.choose import Read, without_rivals
+from edgits.edge.choose import Read, best_row, without_rivals
 from edgits.edge.find import WIDEST_DIGIT, Candidate, Page, core, join, neighbours, views
 from edgits.edge.layout import reading_order
 from edgits.edge.recognizer import Recognizer
@@ -101,7 +100,7 @@ class Reader:
         tried = sum(1 for count in counts if count <= _MOST_PIECES)
         readings = iter(self._read([piece for pieces, _ in doubtful[:tried] for piece in pieces.values()]))
         for pieces, whole in doubtful[:tried]:
-            sure.extend(_best_path({ends: (piece, next(readings)) for ends, piece in pieces.items()}) or whole)
+            sure.extend(best_row({ends: (piece, next(readings)) for ends, piece in pieces.items()}) or whole)
         for _, whole in doubtful[tried:]:
             sure.extend(whole)
         return sure
@@ -134,27 +133,6 @@ class Reader:
 
 def _confidence(reading: Reading) -> float:
     return reading.confidence if reading.digit is not None else 0.0
-
-
-def _best_path(pieces: dict[tuple[int, int], Read]) -> list[Read]:
-    """Finds the row of pieces that reads best, by dynamic programming over the cuts.
-
-    A piece costs the logarithm of its confidence and a constant, so that a mark is parted only
-    where that reads clearly better; what is no digit costs much.
-    """
-    last = max((end for _, end in pieces), default=0)
-    cost, row = [0.0] + [math.inf] * last, [list[Read]() for _ in range(last + 1)]
-    for end in range(1, last + 1):
-        for start in range(end):
-            if (start, end) not in pieces:
-                continue
-            read = pieces[start, end]
-            legible = read[1].digit is not None
-            price = 0.3 - math.log(max(read[1].confidence, 1e-3)) if legible else 2.5
-            if cost[start] + price < cost[end]:
-                cost[end] = cost[start] + price
-                row[end] = [*row[start], read] if legible else row[start]
-    return row[last]
 
 
 def _legible(read: Sequence[Read]) -> float:
