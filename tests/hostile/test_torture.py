@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,14 @@ def test_an_export_is_whole_refused_or_without_its_card(tmp_path):
     copy.unlink()
     with pytest.raises(AssertionError, match="has no model"):
         torture.check_export(tmp_path)
+
+
+def test_half_a_training_is_seen(tmp_path):
+    assert torture.check_run(tmp_path) == "begins anew or is done"
+    (tmp_path / "history.csv").write_text("epoch,loss\n1,0.5\n2,")
+    with pytest.raises(AssertionError, match=r"history\.csv ends within a line"):
+        torture.check_run(tmp_path)
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint/model.keras").write_bytes(b"PK\x03\x04 torn")
+    with pytest.raises(zipfile.BadZipFile):
+        torture.check_run(tmp_path)

@@ -5,9 +5,11 @@ What was finished must be whole; what was not must be absent, or be refused in o
 
 import argparse
 import contextlib
+import csv
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +19,10 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import cv2
 import numpy as np
@@ -25,10 +30,13 @@ import numpy as np
 from edgits.card import load_card
 from edgits.errors import EdgitsError, ModelError
 from edgits.images import read_image
+from edgits.train.data import load_dataset
 
 _SCENE = ("--source", "scene", "--headless", "--model", "nano")
 _LOST_FRAMES = 150  # what the encoder holds and the last piece: some seconds
 _VIDEO = "film.mp4"
+_ENDLESS = 3600.0  # seconds; what takes longer hangs
+_TRAININGS = 20  # kills of 200
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ def check_report(folder: Path) -> str:
 
 def check_export(folder: Path) -> str:
     states = Counter()
-    for path in [*visible(folder, "*.tflite"), *visible(folder, "*.onnx")]:
+    for path in [*visible(folder, "*.tflite"), *visible(folder, "*.onnx"), *visible(folder, "*.keras")]:
         try:
             states["whole" if load_card(path) else "without its card"] += 1
         except ModelError as error:
@@ -99,18 +107,37 @@ def check_export(folder: Path) -> str:
     return ", ".join(sorted(states)) or "no files yet"
 
 
+def check_run(folder: Path) -> str:
+    check_report(folder)
+    check_export(folder)
+    for path in [*visible(folder, "*.keras"), *visible(folder, "*.npz")]:
+        assert zipfile.ZipFile(path).testzip() is None, f"{path.name} is not whole"
+    for path in visible(folder, "*.csv"):
+        assert path.read_bytes().endswith(b"\n"), f"{path.name} ends within a line"
+    return "goes on after an epoch" if (folder / "checkpoint/model.keras").exists() else "begins anew or is done"
+
+
+def outcome(run: Path) -> tuple[list[bytes], list[dict[str, str]]]:
+    """Weights and history of a training, without its times."""
+    import keras
+
+    with open(run / "history.csv", newline="") as file:
+        rows = [{key: row[key] for key in row if key not in ("seconds", "waited")} for row in csv.DictReader(file)]
+    return [weights.tobytes() for weights in keras.models.load_model(run / "model.keras").get_weights()], rows
+
+
 def victims(run: Path | None, data: Path) -> list[Victim]:
     """Returns the commands; `run` is a run folder to export, None for no export."""
     live = ["live", *_SCENE, "--max-frames", "2000", "--record", _VIDEO, "--jsonl", "out.jsonl", "--csv", "out.csv"]
     benchmark = ["benchmark", "nano", "--data", str(data), "--repeat", "20", "--out"]
     found = [
-        Victim("live --record", lambda _: live, check_live, False, 70, 8),
+        Victim("live --record", lambda _: live, check_live, False, 60, 8),
         Victim(
             "collect",
             lambda folder: ["collect", str(folder / "set"), *_SCENE, "--label", "truth"],
             check_collect,
             True,
-            70,
+            60,
             8,
         ),
         Victim(
@@ -150,7 +177,7 @@ def kill_once(arguments: list[str], folder: Path, seconds: float) -> bool:
         child.wait()
 
 
-def torture(victim: Victim, kills: int, pace: float, seed: random.Random) -> Counter[str]:
+def torture(victim: Victim, kills: int, *, pace: float, seed: random.Random) -> Counter[str]:
     """Kills a command `kills` times; returns how often each state was found."""
     states: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as place:
@@ -158,7 +185,7 @@ def torture(victim: Victim, kills: int, pace: float, seed: random.Random) -> Cou
         seconds = victim.seconds
         if seconds is None:
             began = time.monotonic()
-            assert not kill_once(victim.arguments(folder), folder, 3600), "it doesn't end"
+            assert not kill_once(victim.arguments(folder), folder, _ENDLESS), "it doesn't end"
             seconds = time.monotonic() - began
             states["(not killed) " + victim.check(folder)] += 1
         for number in range(kills):
@@ -167,6 +194,31 @@ def torture(victim: Victim, kills: int, pace: float, seed: random.Random) -> Cou
                 folder.mkdir()
             running = kill_once(victim.arguments(folder), folder, seed.uniform(0.02, 1) * seconds * pace)
             states[("" if running else "(had ended) ") + victim.check(folder)] += 1
+    return states
+
+
+def torture_training(kills: int, *, seed: random.Random) -> Counter[str]:
+    """Kills a training and lets it go on until it is done, again and again: each must end as an undisturbed one."""
+    states: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        data, undisturbed, run = place / "data.npz", place / "undisturbed", place / "run"
+        few = load_dataset("mnist5k").take(np.arange(0, 5000, 10))
+        np.savez(data, images=few.images, labels=few.labels)
+        train = ["train", str(data), "--recipe", "nano", "--epochs", "4", "--batch-size", "50", "--out"]
+        began = time.monotonic()
+        assert not kill_once([*train, str(undisturbed)], place, _ENDLESS), "it doesn't end"
+        seconds = time.monotonic() - began
+        expected = outcome(undisturbed)
+        while kills > 0 or run.exists():
+            limit = seed.uniform(0.2, 1) * seconds if kills > 0 else _ENDLESS
+            if kill_once([*train, str(run), "--resume"], place, limit):
+                kills -= 1
+                states[check_run(run)] += 1
+            else:
+                assert outcome(run) == expected, "it ends otherwise than an undisturbed training"
+                states["(not killed) ends as an undisturbed one"] += 1
+                shutil.rmtree(run)
     return states
 
 
@@ -186,17 +238,22 @@ def main() -> int:
         rng = np.random.default_rng(0)
         np.savez(data, images=rng.integers(0, 255, (200, 28, 28), np.uint8), labels=np.arange(200) % 10)
         chosen = [victim for victim in victims(options.export, data) if options.only in (None, victim.name.split()[0])]
-        share = options.kills / sum(victim.kills for victim in chosen)
-        for victim in chosen:
-            kills = max(1, round(victim.kills * share))
+        jobs = [
+            (victim.name, victim.kills, partial(torture, victim, pace=options.pace, seed=seed)) for victim in chosen
+        ]
+        if options.only in (None, "train"):
+            jobs.append(("train --resume", _TRAININGS, partial(torture_training, seed=seed)))
+        share = options.kills / sum(kills for _, kills, _ in jobs)
+        for name, weight, job in jobs:
+            kills = max(1, round(weight * share))
             try:
-                states = torture(victim, kills, options.pace, seed)
-            except (AssertionError, EdgitsError, ValueError) as error:
-                sys.stdout.write(f"{victim.name}: not whole: {error}\n")
+                states = job(kills)
+            except (AssertionError, EdgitsError, ValueError, OSError, zipfile.BadZipFile) as error:
+                sys.stdout.write(f"{name}: not whole: {error}\n")
                 return 1
             total += kills
             told = " · ".join(f"{state}: {count}" for state, count in states.most_common())
-            sys.stdout.write(f"{victim.name:14} killed {kills:3} times   {told}\n")
+            sys.stdout.write(f"{name:14} killed {kills:3} times   {told}\n")
             sys.stdout.flush()
     sys.stdout.write(f"{total} kills in {time.monotonic() - began:.0f} s: what was finished is whole\n")
     return 0
