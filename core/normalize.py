@@ -185,20 +185,21 @@ def _is_dark_ink(gray: Image) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _centre_weights(height: int, width: int) -> Floats:
-    """A bell over the crop: what lies in the middle is what the crop was cut for."""
+def _centre_weights(height: int, width: int) -> npt.NDArray[np.float64]:
+    """A bell over the crop: what lies in the middle is what the crop was cut for; doubles, as `np.bincount` adds them."""
     y = (np.arange(height, dtype=np.float32) + 0.5) / height - 0.5
     x = (np.arange(width, dtype=np.float32) + 0.5) / width - 0.5
-    return np.asarray(np.exp(-(y[:, None] ** 2 + x[None, :] ** 2) / _CENTRE_WIDTH**2), np.float32).ravel()
+    bell = np.asarray(np.exp(-(y[:, None] ** 2 + x[None, :] ** 2) / _CENTRE_WIDTH**2), np.float32)
+    return bell.astype(np.float64).ravel()
 
 
 def _keep_digit(ink: Image) -> Image:
     """Clears every connected blob that isn't part of the digit in the middle."""
     height, width = ink.shape
-    mask = (ink > 96).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    if count <= 2:
+    mask = (ink > 96).view(np.uint8)
+    if cv2.connectedComponents(mask, connectivity=8)[0] <= 2:  # many times faster without their sizes
         return ink
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_16U)
     left, top, wide, high, area = stats[1:].T
     mass = np.bincount(labels.ravel(), weights=_centre_weights(height, width), minlength=count)[1:]
     main = int(mass.argmax())
@@ -212,7 +213,7 @@ def _keep_digit(ink: Image) -> Image:
     if keep.all():
         return ink
     kept = np.concatenate([[False], keep])[labels]
-    near = cv2.dilate(kept.astype(np.uint8), np.ones((3, 3), np.uint8))
+    near = cv2.dilate(kept.view(np.uint8), np.ones((3, 3), np.uint8))
     return np.asarray(ink * near, np.uint8)
 
 
@@ -226,7 +227,7 @@ def place(ink: Image, size: int) -> Image:
     Returns:
         uint8 (size, size); all black where there was no ink.
     """
-    mask = (ink > 64).astype(np.uint8)
+    mask = (ink > 64).view(np.uint8)
     left, top, wide, high = cv2.boundingRect(mask)
     result = np.zeros((size, size), np.uint8)
     if wide == 0 or high == 0:
@@ -249,7 +250,7 @@ def place(ink: Image, size: int) -> Image:
     moments = cv2.moments(small)
     offset_x = round(size / 2 - moments["m10"] / moments["m00"] - 0.5)
     offset_y = round(size / 2 - moments["m01"] / moments["m00"] - 0.5)
-    offset_x = int(np.clip(offset_x, 0, size - shape[0]))
-    offset_y = int(np.clip(offset_y, 0, size - shape[1]))
+    offset_x = max(0, min(offset_x, size - shape[0]))
+    offset_y = max(0, min(offset_y, size - shape[1]))
     result[offset_y : offset_y + shape[1], offset_x : offset_x + shape[0]] = small
     return result
