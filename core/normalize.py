@@ -186,7 +186,7 @@ def _is_dark_ink(gray: Image) -> bool:
 
 @lru_cache(maxsize=256)
 def _centre_weights(height: int, width: int) -> npt.NDArray[np.float64]:
-    """A bell over the crop: what lies in the middle is what the crop was cut for; doubles, as `np.bincount` adds them."""
+    """A bell over the crop: what lies in the middle is what the crop was cut for. Doubles, which `np.bincount` adds."""
     y = (np.arange(height, dtype=np.float32) + 0.5) / height - 0.5
     x = (np.arange(width, dtype=np.float32) + 0.5) / width - 0.5
     bell = np.asarray(np.exp(-(y[:, None] ** 2 + x[None, :] ** 2) / _CENTRE_WIDTH**2), np.float32)
