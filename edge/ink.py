@@ -19,8 +19,6 @@ _NOISE_MARGIN = 4.0
 _SHARE_OF_PEAK = 0.38
 # How near, in pixels.
 _REACH = 25
-# Squares of so many pixels a side share a limit.
-_SHARED = 4
 # What is no thicker than this many pixels is a stroke by its own edges, whatever the light is around it.
 _THIN = 9
 # The thickest stroke, in pixels, at the size where its digit is looked for.
@@ -109,14 +107,8 @@ def ink_mask(gray: Image, smooth: Image, ink: Image, paper: Image) -> Image:
     """Marks ink: dark enough for its surroundings, and for the sensor's noise, which weighs more in the dark."""
     noise = 1.4826 * float(np.median(cv2.absdiff(gray[::8, ::4], smooth[::8, ::4])))
     least = np.uint8(round(_MIN_CONTRAST * 255))
-    # the limit changes little from pixel to pixel: it is the same for a block of them
-    height, width = (-(-side // _SHARED) * _SHARED for side in ink.shape)
-    even = cv2.copyMakeBorder(ink, 0, height - ink.shape[0], 0, width - ink.shape[1], cv2.BORDER_CONSTANT)
-    tops = cv2.dilate(even, np.ones((_SHARED, _SHARED), np.uint8))[_SHARED // 2 :: _SHARED, _SHARED // 2 :: _SHARED]
-    peak = cv2.dilate(tops, np.ones((_REACH // _SHARED | 1, _REACH // _SHARED | 1), np.uint8))
+    peak = cv2.dilate(ink, np.ones((_REACH, _REACH), np.uint8))
     limit = cv2.max(cv2.convertScaleAbs(peak, alpha=_SHARE_OF_PEAK), np.full_like(peak, least))
     if noise > 0:
-        light = cv2.max(np.ascontiguousarray(paper[::_SHARED, ::_SHARED]), 1)
-        limit = cv2.max(limit, cv2.divide(np.full_like(light, 255), light, scale=_NOISE_MARGIN * noise))
-    limits = (limit * np.uint32(0x01010101)).view(np.uint8).repeat(_SHARED, axis=0)[: ink.shape[0], : ink.shape[1]]
-    return np.asarray(cv2.compare(ink, limits, cv2.CMP_GT) & 1, np.uint8)
+        limit = cv2.max(limit, cv2.divide(np.full_like(paper, 255), cv2.max(paper, 1), scale=_NOISE_MARGIN * noise))
+    return np.asarray(cv2.compare(ink, limit, cv2.CMP_GT) & 1, np.uint8)
