@@ -9,7 +9,7 @@ from edgits.edge.reader import Reader
 from edgits.edge.recognizer import Recognizer
 from edgits.edge.results import Digit, FrameResult
 from edgits.edge.scene import PAGE_SECONDS, Scene
-from edgits.edge.track import Tracker
+from edgits.edge.track import _STABLE_DOWN_TO, _STABLE_FROM, Tracker, _alike, _places, _shift, _within
 
 
 def seen(*digits: tuple[int, float, int, int], frame: int = 0, size: tuple[int, int] = (30, 50)) -> FrameResult:
@@ -213,3 +213,55 @@ def test_over_the_scene_every_new_number_is_there_within_half_a_second_and_stays
         assert True in right
         assert right.index(True) / 15 <= 0.5
         assert sum(right[8:]) >= len(right[8:]) - 1
+
+
+@pytest.mark.parametrize(
+    ("box", "inside"),
+    [
+        ((0, 0, 30, 50), True),
+        ((610, 430, 30, 50), True),
+        ((-1, 0, 30, 50), False),
+        ((0, -1, 30, 50), False),
+        ((611, 430, 30, 50), False),
+        ((610, 431, 30, 50), False),
+        ((0, 0, 640, 480), True),
+    ],
+)
+def test_the_frame_holds_a_box_that_touches_its_rim(box, inside):
+    assert _within(box, 640, 480) is inside
+
+
+def test_a_view_moves_by_what_the_centres_of_its_digits_move():
+    assert _shift([]) == (0, 0)
+    assert _shift([((10, 20, 20, 40), (5, 10, 30, 60))]) == (0, 0)  # it grew where it was
+    grown = [((x, 20, 20, 40), (x + 7, 13, 40, 60)) for x in (0, 50, 300)]
+    assert _shift([*grown, ((0, 0, 10, 10), (500, 400, 10, 10))]) == (17, 3)
+
+
+def test_boxes_are_alike_by_height_and_by_longer_side():
+    kinds = _places([(0, 0, 20, 40), (0, 0, 160, 40), (0, 0, 20, 160)])
+    assert _alike(kinds, kinds).tolist() == [[i == j for j in range(3)] for i in range(3)]
+
+
+def test_every_pair_votes_for_its_own_move_and_the_same_digits_fully():
+    def matched(*digits):
+        tracker = Tracker()
+        tracker.update(seen((1, 0.9, 100, 100), (2, 0.9, 200, 100), (3, 0.9, 300, 160)), time=0.0)
+        return [digit.track for digit in tracker.update(seen(*digits), time=0.03).digits]
+
+    assert matched((1, 0.9, 140, 130), (2, 0.9, 240, 130), (3, 0.9, 340, 190)) == [1, 2, 3]  # all moved
+    assert matched((1, 0.9, 200, 100), (2, 0.9, 300, 100), (3, 0.9, 400, 160)) == [1, 2, 3]  # onto each other's places
+    assert matched((2, 0.9, 200, 100)) == [2]
+
+
+def test_what_is_between_both_limits_stays_as_stable_as_it_was():
+    between = (_STABLE_DOWN_TO + _STABLE_FROM) / 2
+    unsure = run(Tracker(), [seen((7, between, 100, 100))] * 20)
+    assert not any(result.digits[0].stable for result in unsure)
+    sure = run(Tracker(), [seen((7, 0.95, 100, 100))] * 5 + [seen((7, between, 100, 100))] * 60)
+    assert all(result.digits[0].stable for result in sure[5:])
+    assert sure[-1].digits[0].confidence == pytest.approx(between, abs=0.02)
+
+
+def test_its_time_is_told_in_milliseconds():
+    assert 0 < Tracker().update(seen((7, 0.9, 100, 100)), time=0.0).timings["track"] < 1000
