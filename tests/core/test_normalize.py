@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from edgits.errors import ModelError
-from edgits.normalize import VERSION, Normalization
+from edgits.normalize import VERSION, Normalization, place
 
 INK = Normalization()
 RESIZE = Normalization("resize")
@@ -165,3 +165,24 @@ def test_another_normalisation_is_refused(fields, says):
 def test_json_round_trip():
     for normalization in (INK, Normalization("resize", 32)):
         assert Normalization(**normalization.to_json()) == normalization
+
+
+@pytest.mark.parametrize("dark_ink", [True, False])
+def test_a_batch_is_told_the_ink_s_side_too(dark_ink):
+    crop = np.full((40, 40), 120, np.uint8)
+    crop[8:32, 12:18], crop[8:32, 24:28] = 30, 220  # a dark stroke and a light one
+    told = INK.batch([crop], dark_ink=dark_ink)[0, ..., 0]
+    np.testing.assert_array_equal(told, INK.one(crop, dark_ink=dark_ink) / np.float32(255))
+    other = INK.batch([crop], dark_ink=not dark_ink)[0, ..., 0]
+    assert np.abs(told - other).max() > 0.5
+
+
+@pytest.mark.parametrize("shape", [(12, 1), (1, 12), (1, 1)])
+def test_ink_of_one_pixel_s_width_is_placed(shape):
+    ink = np.zeros((20, 20), np.uint8)
+    ink[4 : 4 + shape[0], 6 : 6 + shape[1]] = 255
+    placed = place(ink, 28)
+    assert placed.max() == 255
+    y, x = np.nonzero(placed > 128)
+    assert abs(y.mean() - 13.5) <= 1
+    assert abs(x.mean() - 13.5) <= 1
