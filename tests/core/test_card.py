@@ -114,3 +114,24 @@ def test_any_bytes_in_place_of_a_card_are_a_model_error(tmp_path, data):
     card_path(model).write_bytes(data)
     with pytest.raises(ModelError):
         load_card(model)
+
+
+def test_values_at_the_ends_of_their_ranges():
+    assert card(reject_threshold=1.0).reject_threshold == 1.0
+    assert card(reject_threshold=0.0).reject_threshold == 0.0
+    for temperature in (float("inf"), 0.0, float("nan")):
+        with pytest.raises(ModelError, match="temperature"):
+            card(temperature=temperature)
+
+
+def test_a_card_that_never_ends_is_not_read_to_its_end(tmp_path):
+    model = tmp_path / "m.tflite"
+    model.write_bytes(b"x")
+    saved = card().save(model)
+    path = card_path(model)
+    assert load_card(model) == saved
+    path.write_text(path.read_text() + " " * 2**20)
+    assert load_card(model) == saved, "what follows is blank"
+    path.write_text(" " * 2**20 + json.dumps(saved.to_json()))
+    with pytest.raises(ModelError, match=r"m\.tflite\.card\.json' can't be read: .*export the model again"):
+        load_card(model)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgits.stats import count_labels, mcnemar, paired_difference, wilson
+from edgits.stats import count_labels, mcnemar, paired_difference, softmax, wilson
 
 COUNTS = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 DISCORDANT = st.tuples(st.integers(0, 2000), st.integers(0, 2000))
@@ -121,3 +121,13 @@ def test_a_confidence_lies_between_none_and_certainty(confidence):
 def test_counts_are_int64_and_no_more_than_asked_for():
     assert count_labels(np.array([], np.int64)).shape == (0,)
     assert count_labels(np.array([1])).dtype == np.int64
+
+
+def test_each_row_of_scores_stands_for_itself():
+    scores = np.array([[1000.0, 1000.0, 998.0], [-1000.0, -1002.0, -1000.0]])  # a common maximum would leave 0 / 0
+    e = math.exp(-2)
+    expected = [[1 / (2 + e), 1 / (2 + e), e / (2 + e)], [1 / (2 + e), e / (2 + e), 1 / (2 + e)]]
+    assert softmax(scores).dtype == np.float32
+    np.testing.assert_allclose(softmax(scores), expected, rtol=1e-6)
+    np.testing.assert_array_equal(softmax(scores[:1]), softmax(scores)[:1])
+    assert softmax(scores[:0]).shape == (0, 3)

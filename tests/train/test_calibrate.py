@@ -70,6 +70,8 @@ def test_what_is_taken_from_the_score_for_no_digit():
     logits[:, 0], logits[:, 10] = 2, [3, 4, 5, 6, 9]
     labels = np.array([0, 0, 0, 0, 7])
     assert none_excess(logits, labels, lose=0.0) == 4.0, "the one read wrong doesn't count"
+    nines = np.roll(logits[:, :10], 9, axis=1)  # the last digit is a digit, too
+    assert none_excess(np.hstack([nines, logits[:, 10:]]), np.full(5, 9), lose=0.0) == 7.0
     assert none_excess(logits, labels, lose=1.0) == 1.0
     assert none_excess(logits, labels) == pytest.approx(4 - 0.003 * 3, abs=1e-5), "by default 0.3 % may be lost"
 
