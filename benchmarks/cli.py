@@ -121,7 +121,7 @@ def benchmark(
     edgits benchmark runs/small --max-drop 0.5
     edgits benchmark --live small nano
     edgits benchmark --live --source walk.mp4 small
-    """  # noqa: D301 - click wants the backspace character itself
+    """
     if live:
         _benchmark_live(models, source or "scene", frames or _FRAMES, as_json)
         return

@@ -107,7 +107,7 @@ def _shear(images: _Stack, level: int, rng: np.random.Generator) -> _Stack:
     return _warp(images, np.array([[ones, -np.sin(angles)], [zeros, np.cos(angles)]]))
 
 
-def _scale(images: _Stack, level: int, rng: np.random.Generator) -> _Stack:  # noqa: ARG001 - no chance in it
+def _scale(images: _Stack, level: int, _rng: np.random.Generator) -> _Stack:
     """Shrinks."""
     factor = (0.9, 0.8, 0.7, 0.6, 0.5)[level]
     return _warp(images, np.broadcast_to(np.eye(2)[..., None] / factor, (2, 2, len(images))))
@@ -119,7 +119,7 @@ def _rotate(images: _Stack, level: int, rng: np.random.Generator) -> _Stack:
     return _warp(images, np.array([[np.cos(angles), -np.sin(angles)], [np.sin(angles), np.cos(angles)]]))
 
 
-def _brightness(images: _Stack, level: int, rng: np.random.Generator) -> _Stack:  # noqa: ARG001 - no chance in it
+def _brightness(images: _Stack, level: int, _rng: np.random.Generator) -> _Stack:
     """Lifts every pixel."""
     return np.asarray(images + (0.1, 0.2, 0.3, 0.4, 0.5)[level], np.float32)
 
@@ -130,7 +130,7 @@ def _translate(images: _Stack, level: int, rng: np.random.Generator) -> _Stack:
     return _warp(images, identity, (level + 1) * np.stack([_signs(len(images), rng) for _ in range(2)]))
 
 
-def _stripe(images: _Stack, level: int, rng: np.random.Generator) -> _Stack:  # noqa: ARG001 - no chance in it
+def _stripe(images: _Stack, level: int, _rng: np.random.Generator) -> _Stack:
     """Inverts a band of columns at the left and at the right."""
     width = (3, 5, 7, 9, 11)[level]
     result = images.copy()
@@ -204,7 +204,7 @@ def _zigzag_rows(row: float, slope: float) -> npt.NDArray[np.float64]:
     return np.asarray(np.interp(np.arange(SIDE), x, y))
 
 
-def _canny_edges(images: _Stack, level: int, rng: np.random.Generator) -> _Stack:  # noqa: ARG001 - no chance in it
+def _canny_edges(images: _Stack, level: int, _rng: np.random.Generator) -> _Stack:
     """Leaves edges (Canny 1986), and less and less of the ink itself; as published, none of it."""
     kept = (0.8, 0.6, 0.4, 0.2, 0.0)[level]
     smooth = np.rint(_blur(images, 1.0) * 255).astype(np.uint8)

@@ -57,7 +57,7 @@ def predict(
     \b
     edgits predict photo.jpg
     edgits predict *.png --json > readings.jsonl
-    """  # noqa: D301 - click wants the backspace character itself
+    """
     from edgits.edge import photo
 
     results = photo.read_photos(_load(model, threshold, runtime, threads, trust), images)
@@ -113,7 +113,7 @@ def live(
     edgits live --source scene --headless --max-frames 300 --record scene.mp4
     edgits live --source rtsp://camera.local/stream --headless --jsonl - | jq .text
     edgits live --web 0.0.0.0:8080 --corrections digits --mqtt broker.local
-    """  # noqa: D301 - click wants the backspace character itself
+    """
     from edgits.edge.recognizer import Recognizer, find_model
 
     find_model(model)
@@ -211,7 +211,7 @@ def collect(
     edgits collect digits
     edgits collect digits --label 7 --headless --max-images 50
     edgits train digits --recipe small        # what to run next
-    """  # noqa: D301 - click wants the backspace character itself
+    """
     if label == "truth" and source.partition(":")[0] != "scene":
         raise click.UsageError(f"only the scene knows its truth, the source '{source}' doesn't; give --label 0 to 9")
     if headless and label is None:
