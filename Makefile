@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-pi coverage mutation fuzz torture soak licences lint lock clean
+.PHONY: demo test test-pi coverage mutation fuzz guided torture soak licences lint lock clean
 
 demo: $(READY)  ## trains, exports, benchmarks and runs on the built-in camera scene
 	$(BIN)/edgits demo
@@ -23,6 +23,9 @@ mutation: $(READY)  ## small faults in the arithmetic that readings hang on, and
 
 fuzz: $(READY)  ## hostile input; FACTOR times as many generated cases as in the suite
 	EDGITS_FUZZ=$(or $(FACTOR),20) $(BIN)/pytest -q tests/hostile
+
+guided: $(READY)  ## bytes for our parsers, led by the lines that they reach; SECONDS for each kind of file, 60 by default
+	$(BIN)/python tests/hostile/guided.py --seconds $(or $(SECONDS),60)
 
 torture: $(READY)  ## kill -9 at 200 random moments; KILLS=12 for a few, RUN=runs/first for its export, too
 	$(BIN)/python tests/hostile/torture.py --kills $(or $(KILLS),200) $(if $(RUN),--export $(abspath $(RUN)))

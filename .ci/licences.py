@@ -17,7 +17,16 @@ def licence(name: str) -> tuple[str, str]:
     told = about.get("License-Expression") or ""
     classes = [line.split(" :: ")[-1] for line in about.get_all("Classifier") or [] if line.startswith("License :: ")]
     text = (about.get("License") or "").strip().splitlines()
-    return about["Version"], told or ", ".join(classes) or (text[0][:60] if text else "not stated")
+    return about["Version"], told or ", ".join(classes) or (text[0][:60] if text else _file(name) or "not stated")
+
+
+def _file(name: str) -> str:
+    """Returns the line that names the licence in the package's licence file, or in its first source file."""
+    files = metadata.files(name) or []
+    texts = [path for path in files if path.stem in ("LICENSE", "LICENCE", "COPYING")]
+    texts += [path for path in files if path.name == "__init__.py"][:1]
+    lines = texts[0].read_text().splitlines() if texts else []
+    return next((line.strip("#; ")[:80] for line in lines if "Licen" in line), "")
 
 
 def main() -> None:

@@ -31,7 +31,13 @@ def declared_size(data: bytes) -> Size | None:
 
 
 def _png(data: bytes) -> Size | None:
-    return struct.unpack_from(">II", data, 16) if data[12:16] == b"IHDR" else None
+    if data[12:16] != b"IHDR":
+        return None
+    # A decoder takes the memory that a chunk declares before it looks what there is: each must lie within the file.
+    at = 8
+    while data[at : at + 8] != b"\0\0\0\0IEND":
+        at += 12 + struct.unpack_from(">I", data, at)[0]
+    return struct.unpack_from(">II", data, 16)
 
 
 def _gif(data: bytes) -> Size:

@@ -38,7 +38,7 @@ def read_image(path: Path) -> Image:
     """
     data = _content(path)
     size = declared_size(data)
-    if size is None:
+    if size is None or 0 in size:
         raise DataError(f"'{path}' holds no readable image ({len(data)} bytes); give a PNG or JPEG")
     if size[0] * size[1] > PIXELS.amount():
         raise DataError(

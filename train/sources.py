@@ -179,6 +179,9 @@ def read_npz(path: Path) -> Stored:
         raise
     except Exception as error:  # a damaged archive fails in zipfile, zlib, ast or NumPy, which share no base
         raise DataError(f"can't read '{path}': {_line(error)}; save it with numpy.savez(images=…, labels=…)") from error
+    for name, member in (("images", images), (labels_name, labels)):
+        if not isinstance(member, np.ndarray):  # NumPy gives what is no array as bytes
+            raise DataError(f"'{name}' in '{path}' is no array; save it with numpy.savez(images=…, labels=…)")
     if images.ndim not in (3, 4) or 0 in images.shape or (images.ndim == 4 and images.shape[3] not in (1, 3, 4)):
         raise DataError(f"'images' in '{path}' have shape {images.shape}; give (N, H, W) or (N, H, W, 3)")
     if labels.shape != (len(images),) or not _integral(labels):

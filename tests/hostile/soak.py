@@ -1,11 +1,14 @@
 """Runs the live loop with everything on, spoils its camera again and again, and prints what it costs: `make soak`.
 
 Web page, metrics, a recording with a limit, JSON lines, a broker where mosquitto is installed, and clients that
-come and go. Memory, threads, file descriptors and disk must be flat after the first quarter.
+come and go. Memory, threads, file descriptors and disk must be flat after the first quarter. The memory
+still rises a step when more pictures wait for the disk than ever before; that no object is kept is told by Python's
+blocks in use after a collection.
 """
 
 import argparse
 import contextlib
+import gc
 import http.client
 import itertools
 import random
@@ -37,7 +40,8 @@ from edgits.edge.web.sink import WebPage
 
 FAULTS = ("fail", "none", "black", "half", "grey half", "short", "corrupt", "raise")
 PATHS = ("/", "/events", "/stream.mjpg", "/metrics", "/nothing", "/../../etc/passwd", "/still/1.jpg")
-MOST_GROWTH = {"memory MB": 24.0, "threads": 6, "descriptors": 24, "disk MB": 3.0}  # threads of clients come and go
+# threads of clients come and go, and pictures wait for the disk
+MOST_GROWTH = {"memory MB": 24.0, "objects k": 6.0, "threads": 6, "descriptors": 24, "disk MB": 3.0}
 _LIMIT = 10**7
 assert _LIMIT >= LEAST_LIMIT
 
@@ -98,9 +102,11 @@ def broker(folder: Path) -> Iterator[Broker | None]:
 
 def figures(folder: Path) -> dict[str, float]:
     """What the process holds now; the disk without the lines, which grow as they are asked to."""
+    gc.collect()
     films = sum(path.stat().st_size for path in folder.glob("film*"))
     return {
         "memory MB": (resident() or 0) / 1e6,
+        "objects k": sys.getallocatedblocks() / 1e3,
         "threads": threading.active_count(),
         "descriptors": len(list(Path("/proc/self/fd").iterdir())),
         "disk MB": films / 1e6,

@@ -88,6 +88,18 @@ def test_a_pickle_by_the_name_of_an_npz_is_not_run(tmp_path):
         load_dataset(str(tmp_path / "set.npz"))
 
 
+@pytest.mark.parametrize("where", ["images", "labels"])
+def test_a_member_that_is_no_array_is_refused(tmp_path, where):
+    path = sources(tmp_path)["npz"]
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, b"text" if name == f"{where}.npy" else content)
+    with pytest.raises(DataError, match=f"'{where}' in .* is no array"):
+        load_dataset(str(path))
+
+
 def test_an_archive_that_unpacks_to_gigabytes_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "set.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         for name, count in (("images", 5), ("labels", 1)):

@@ -36,8 +36,7 @@ def chunk(kind, data):
 def png_of_zeros(width, height):
     """A few bytes that unpack to a grey picture of any size."""
     packer = zlib.compressobj(9)
-    row = bytes(width + 1)
-    data = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
+    data = b"".join(packer.compress(bytes(width + 1)) for _ in range(height)) + packer.flush()
     head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
@@ -114,10 +113,8 @@ def test_any_bytes_behind_a_magic_number_declare_a_size_or_none(tried, cases, he
     run()
 
 
-def test_an_enormous_picture_in_a_few_bytes_costs_neither_memory_nor_time(tmp_path):
-    path = tmp_path / "bomb.png"
-    path.write_bytes(png_of_zeros(30000, 30000))
-    assert path.stat().st_size < 2_000_000
+def read_in_little_memory(path):
+    """Returns what is said of a file that can't be read; fails where that takes 50 MB or two minutes."""
     code = (
         "import resource, sys; from pathlib import Path; from edgits.images import read_image\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
@@ -127,8 +124,36 @@ def test_an_enormous_picture_in_a_few_bytes_costs_neither_memory_nor_time(tmp_pa
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert "declares 30000x30000 pixels, more than 64 million" in done.stdout
-    assert "EDGITS_MAX_MEGAPIXELS=900" in done.stdout
+    return done.stdout
+
+
+def test_an_enormous_picture_in_a_few_bytes_costs_neither_memory_nor_time(tmp_path):
+    path = tmp_path / "bomb.png"
+    path.write_bytes(png_of_zeros(30000, 30000))
+    assert path.stat().st_size < 2_000_000
+    said = read_in_little_memory(path)
+    assert "declares 30000x30000 pixels, more than 64 million" in said
+    assert "EDGITS_MAX_MEGAPIXELS=900" in said
+
+
+@pytest.mark.parametrize("kind", [b"IDAT", b"tEXt", b"acTL", b"IEND"])
+def test_a_chunk_that_declares_gigabytes_costs_neither_memory_nor_time(tmp_path, kind):
+    good = encoded("PNG")
+    long = struct.pack(">I", 0xFF00001E) + kind + bytes(30)
+    (tmp_path / "long.png").write_bytes(good[:33] + long + good[33:])
+    assert "holds no readable image" in read_in_little_memory(tmp_path / "long.png")
+
+
+@pytest.mark.parametrize("size", [(2**31 - 1, 0), (0, 2**31 - 1)])
+def test_a_picture_of_no_pixels_is_refused_before_it_is_decoded(tmp_path, monkeypatch, size):
+    monkeypatch.setattr("edgits.images.cv2.imdecode", lambda *_: pytest.fail("it was decoded"))
+    data = encoded("PNG")
+    with pytest.raises(DataError, match="holds no readable image"):
+        read(tmp_path, data[:16] + struct.pack(">II", *size) + data[24:])
+
+
+def test_bytes_behind_a_pictures_end_do_no_harm(tmp_path):
+    assert read(tmp_path, encoded("PNG") + b"a note").shape == (17, 31, 3)
 
 
 def test_the_limit_can_be_lowered_and_raised(tmp_path, monkeypatch):
