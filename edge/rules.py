@@ -37,7 +37,8 @@ def erase_rules(mask: Image) -> Image:
         return mask
     thick = cv2.morphologyEx(half, cv2.MORPH_OPEN, np.ones((_THICKEST, _THICKEST), np.uint8))
     thin = np.asarray(cv2.subtract(half, thick), np.uint8)
-    lines = _lying(thin) | _lying(np.asarray(cv2.transpose(thin), np.uint8)).T
+    standing = cv2.transpose(_lying(np.asarray(cv2.transpose(thin), np.uint8)))
+    lines = cv2.bitwise_or(_lying(thin), standing)
     if not cv2.countNonZero(lines):
         return mask
     near = cv2.dilate(lines, np.ones((3, 3), np.uint8))
