@@ -2,7 +2,8 @@
 
 Two logistic regressions: the first judges each mark by itself, the second among what else is on the
 page, by the first's shares. The weights were fitted on made-up photos of digits on ruled, squared and
-textured paper, with shadows, tables and letters, and on pictures without digits. It knows no pixels.
+textured paper, with shadows, tables and letters, and on pictures without digits; that of "row" alone, later, with the
+others held. It knows no pixels.
 """
 
 from collections.abc import Sequence
@@ -39,9 +40,13 @@ _AMONG = {
     "high one": -1.112,
     "best": 0.549,
     "clutter": -0.822,
+    "row": 1.5,
 }
 # Marks are alike if their heights, strokes and contrasts differ by no more than these logarithms.
 _ALIKE = (0.7, 0.7, 0.5)
+# Marks stand in a row if their heights differ by no more than this logarithm, the lower one has this share of its
+# height beside the other, and no more heights lie between them; more than two neighbours count as two.
+_ROW_HEIGHTS, _BESIDE, _ROW_GAP, _NEIGHBOURS = 0.35, 0.5, 1.5, 2.0
 # Heights of one hand differ by this logarithm.
 _USUAL = 0.4
 # What lies within so many heights of a mark is around it, if it is at least this share as high.
@@ -124,6 +129,7 @@ class Traits:
             "high one": self._one * np.abs(high),
             "best": shares >= shares.max(),
             "clutter": np.log1p(self._clutter(shares)),
+            "row": np.minimum(self._in_row() @ shares, _NEIGHBOURS),
         }
         return _share(traits, _AMONG)
 
@@ -134,6 +140,17 @@ class Traits:
             alike &= np.abs(np.log(values[:, None] / values[None])) < least
         np.fill_diagonal(alike, False)
         return alike.astype(np.float64)
+
+    def _in_row(self) -> Floats:
+        """1 where two marks stand side by side as the digits of a number do: float64 (N, N), 0 on the diagonal."""
+        low, size = self._boxes[:, :2], self._boxes[:, 2:]
+        h = size[:, 1]
+        common = np.minimum((low + size)[:, None], low + size) - np.maximum(low[:, None], low)
+        row = np.abs(np.log(h[:, None] / h)) < _ROW_HEIGHTS
+        row &= common[..., 1] >= _BESIDE * np.minimum(h[:, None], h)
+        row &= -common[..., 0] <= _ROW_GAP * np.maximum(h[:, None], h)
+        np.fill_diagonal(row, False)
+        return row.astype(np.float64)
 
     def _clutter(self, shares: Floats) -> Floats:
         """Number of marks around each that are likely no digits: float64 (N,)."""
