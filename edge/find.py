@@ -13,10 +13,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edgits.edge.ink import Level, see
-from edgits.edge.marks import WIDEST_DIGIT, Mark, find_marks
+from edgits.edge.ink import Level, see, without
+from edgits.edge.marks import WIDEST_DIGIT, Mark, Pieces, find_marks, find_pieces
 from edgits.edge.pieces import clean_cuts, sides
 from edgits.edge.results import Box
+from edgits.edge.rules import LENGTH, erase_rules, is_rung
 from edgits.images import Image, to_gray
 
 __all__ = ["WIDEST_DIGIT", "Candidate", "Page", "look", "views"]
@@ -32,6 +33,8 @@ _ROUGHEST, _FULLEST = 0.22, 0.25
 # A mark no wider than this share of its height is an edge if the light differs from side to side by this share
 # of what it is darker than the lighter one.
 _SLENDER, _ONE_SIDED = 0.3, 0.6
+# A row of printed boxes has at least so many sides.
+_LEAST_RUNGS = 2
 # Crops have the paper at this grey level.
 _PAPER = 230
 # Ink spreads to the pixels around it by one, or by two.
@@ -110,8 +113,10 @@ class Page:
         found: list[Candidate] = []
         for number, level in enumerate(self._levels):
             first, last = number == 0, number == len(self._levels) - 1
-            marks, clean = find_marks(
-                level.mask,
+            level, clean, pieces = _written(level)
+            marks = find_marks(
+                clean,
+                pieces,
                 least=_LEAST_HEIGHT if first else _LOWEST,
                 most=int(0.95 * level.mask.shape[0]) if last else _HIGHEST,
             )
@@ -202,6 +207,23 @@ def _piece(candidate: Candidate, y: npt.NDArray[np.intp], x: npt.NDArray[np.intp
     mask[y - top, x - left] = 1
     corner = candidate.mark.corner[0] + left, candidate.mark.corner[1] + top
     return _candidate(candidate.level, Mark(mask, corner, candidate.mark.stroke), candidate.rough, candidate.crowd)
+
+
+def _written(level: Level) -> tuple[Level, Image, Pieces]:
+    """Erases ruled lines and printed boxes; returns the level with what they hid, the ink that is left, its pieces."""
+    # in a smaller picture a digit's own strokes are as long as its lines
+    clean = erase_rules(level.mask) if max(level.mask.shape) >= 2 * LENGTH else level.mask
+    pieces = find_pieces(clean)
+    if clean is level.mask:
+        return level, clean, pieces
+    lines = np.asarray(cv2.subtract(level.mask, clean), np.uint8)
+    rungs = [pieces.contours[i] for i, box in pieces.boxes if is_rung(box, clean, lines, level.ink)]
+    if len(rungs) < _LEAST_RUNGS:
+        return level, clean, pieces
+    lines = np.asarray(cv2.drawContours(lines, rungs, -1, 1, cv2.FILLED), np.uint8)
+    level = without(level, lines)
+    clean = np.asarray(cv2.subtract(level.mask, lines), np.uint8)
+    return level, clean, find_pieces(clean)
 
 
 def _surroundings(level: Level, clean: Image, mark: Mark) -> tuple[float, float]:

@@ -4,7 +4,7 @@ Every size is seen with windows of the same number of pixels, so what is ink is 
 texture and the sensor's noise are gone where large digits are seen, and a shadow's edge is a step, not a stroke.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -36,12 +36,14 @@ class Level:
     Attributes:
         gray: uint8 (H, W), as it came, smoothed a little.
         ink: uint8 (H, W), how much of the paper's light is missing: 0 none to 255 all.
+        floor: uint8 (H, W), what `ink` must be above to be ink at all.
         mask: uint8 (H, W), 1 where there is ink.
         scale: Pixels of the frame for one of its own.
     """
 
     gray: Image
     ink: Image
+    floor: Image
     mask: Image
     scale: float
 
@@ -70,8 +72,20 @@ def _level(sizes: list[Image], k: int, scale: float) -> Level:
     steps = min(_COARSE, len(sizes) - 1 - k) if min(gray.shape) >= 40 else 0
     paper = estimate_paper(sizes[k + steps], (gray.shape[1], gray.shape[0]), 2**steps)
     smooth = np.asarray(cv2.GaussianBlur(gray, (3, 3), 0), np.uint8)
-    ink = contrast_to(smooth, paper)
-    return Level(smooth, ink, ink_mask(gray, smooth, ink, paper), scale)
+    ink, floor = contrast_to(smooth, paper), least_ink(gray, smooth, paper)
+    return Level(smooth, ink, floor, ink_mask(ink, floor), scale)
+
+
+def without(level: Level, lines: Image) -> Level:
+    """Sees a level as it is without lines that are darker than the strokes near them: those are ink, too.
+
+    Args:
+        level: The level.
+        lines: uint8 (H, W), 1 on the lines.
+    """
+    hidden = cv2.dilate(lines, np.ones((9, 9), np.uint8))
+    ink = np.asarray(level.ink * (1 - hidden), np.uint8)
+    return replace(level, mask=np.asarray(level.mask | ink_mask(ink, level.floor), np.uint8))
 
 
 def estimate_paper(coarse: Image, size: tuple[int, int], step: int) -> Image:
@@ -103,12 +117,17 @@ def contrast_to(gray: Image, paper: Image) -> Image:
     return np.asarray(cv2.divide(cv2.add(thin, thick), cv2.max(paper, 1), scale=255), np.uint8)
 
 
-def ink_mask(gray: Image, smooth: Image, ink: Image, paper: Image) -> Image:
-    """Marks ink: dark enough for its surroundings, and for the sensor's noise, which weighs more in the dark."""
+def least_ink(gray: Image, smooth: Image, paper: Image) -> Image:
+    """Returns what ink must be above: uint8 (H, W). The sensor's noise weighs more in the dark."""
     noise = 1.4826 * float(np.median(cv2.absdiff(gray[::8, ::4], smooth[::8, ::4])))
-    least = np.uint8(round(_MIN_CONTRAST * 255))
-    peak = cv2.dilate(ink, np.ones((_REACH, _REACH), np.uint8))
-    limit = cv2.max(cv2.convertScaleAbs(peak, alpha=_SHARE_OF_PEAK), np.full_like(peak, least))
+    least = np.full_like(paper, round(_MIN_CONTRAST * 255))
     if noise > 0:
-        limit = cv2.max(limit, cv2.divide(np.full_like(paper, 255), cv2.max(paper, 1), scale=_NOISE_MARGIN * noise))
+        least = cv2.max(least, cv2.divide(np.full_like(paper, 255), cv2.max(paper, 1), scale=_NOISE_MARGIN * noise))
+    return np.asarray(least, np.uint8)
+
+
+def ink_mask(ink: Image, floor: Image) -> Image:
+    """Marks ink: dark enough, and for its surroundings, too."""
+    peak = cv2.dilate(ink, np.ones((_REACH, _REACH), np.uint8))
+    limit = cv2.max(cv2.convertScaleAbs(peak, alpha=_SHARE_OF_PEAK), floor)
     return np.asarray(cv2.compare(ink, limit, cv2.CMP_GT) & 1, np.uint8)

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from edgits.edge.results import Box
-from edgits.edge.rules import LENGTH, erase_rules
 from edgits.images import Image
 
 # No digit is wider than this share of its height.
@@ -42,27 +41,44 @@ class Mark:
         return *self.corner, self.mask.shape[1], self.mask.shape[0]
 
 
-def find_marks(mask: Image, *, least: int, most: int) -> tuple[list[Mark], Image]:
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """The connected pieces of a mask's ink.
+
+    Attributes:
+        contours: Of pieces and holes.
+        tree: How they belong together.
+        boxes: Of each piece: the number of its contour, and where it is.
+    """
+
+    contours: Sequence[Any]
+    tree: Tree
+    boxes: list[tuple[int, Box]]
+
+
+def find_pieces(mask: Image) -> Pieces:
+    """Finds the pieces of a mask, uint8 (H, W), 1 where there is ink."""
+    # Contours give the same marks as labelling every pixel, many times faster.
+    contours, tree = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)[-2:]
+    links: Tree = tree[0].tolist() if tree is not None else []
+    return Pieces(contours, links, [(i, cv2.boundingRect(contours[i])) for i, one in enumerate(links) if one[3] < 0])
+
+
+def find_marks(mask: Image, pieces: Pieces, *, least: int, most: int) -> list[Mark]:
     """Finds marks that may be digits, or several that touch.
 
     Args:
         mask: uint8 (H, W), 1 where there is ink.
+        pieces: Its pieces.
         least: Least height of a mark.
         most: Greatest height.
-
-    Returns:
-        The marks, and the mask without the lines that were found in it.
     """
-    if max(mask.shape) >= 2 * LENGTH:  # in a smaller picture a digit's own strokes are as long as its lines
-        mask = erase_rules(mask)
-    contours, tree = _contours(mask)
-    boxed = [(i, *cv2.boundingRect(contours[i])) for i, links in enumerate(tree) if links[3] < 0]
-    boxed = [part for part in boxed if _is_usable(part[3], part[4], most)]
+    contours, tree = pieces.contours, pieces.tree
+    boxed = [piece for piece in pieces.boxes if _is_usable(*piece[1][2:], most)]
     if not boxed:
-        return [], mask
-    boxed = sorted(boxed, key=lambda part: -max(part[3:]))[:_MOST_PARTS]
-    chosen = [part[0] for part in boxed]
-    rows: list[Box] = [part[1:] for part in boxed]
+        return []
+    boxed = sorted(boxed, key=lambda piece: -max(piece[1][2:]))[:_MOST_PARTS]
+    chosen, rows = [number for number, _ in boxed], [box for _, box in boxed]
     boxes = np.array(rows, np.int32)
     sized = sized_like_a_digit(boxes, mask.shape, least, most)
     found = []
@@ -75,13 +91,7 @@ def find_marks(mask: Image, *, least: int, most: int) -> tuple[list[Mark], Image
             whole = whole and replace(whole, core=core)
         if mark := whole or core:
             found.append(mark)
-    return found, mask
-
-
-def _contours(mask: Image) -> tuple[Sequence[Any], Tree]:
-    # Contours give the same marks as labelling every pixel, many times faster.
-    contours, tree = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)[-2:]
-    return contours, tree[0].tolist() if tree is not None else []
+    return found
 
 
 def _is_usable(w: int, h: int, most: int) -> bool:

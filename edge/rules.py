@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edgits.edge.results import Box
 from edgits.images import Image
 
 LENGTH = 120
@@ -19,6 +20,9 @@ _RUN = 2 * (LENGTH // 4 // _BLOCK) + 1
 _GAP = 8
 # What is this thick, in pixels of half the size, is no line but a stroke of a thick pen, or a blob.
 _THICKEST = 5
+# The side of a box is at least so many pixels of the mask high and no wider than this share of that; within so many
+# pixels of its ends a line begins, and of both, the lighter has this share of the other's ink.
+_LEAST_RUNG, _SLENDER, _END, _AS_DARK = 8, 0.3, 4, 0.6
 # Strokes that cross a line are closed again over gaps of this many pixels of half the size.
 _BRIDGE = 7
 
@@ -46,6 +50,25 @@ def erase_rules(mask: Image) -> Image:
     return np.asarray(
         cv2.subtract(mask, _doubled(np.asarray(cv2.subtract(near, bridged), np.uint8), mask.shape)), np.uint8
     )
+
+
+def is_rung(box: Box, mask: Image, lines: Image, ink: Image) -> bool:
+    """Tells the side of a printed box: a thin stroke from one erased line to another, as dark as these.
+
+    Args:
+        box: Around the stroke.
+        mask: uint8 (H, W), 1 where there is ink, without the lines.
+        lines: uint8 (H, W), 1 on the lines that were erased.
+        ink: uint8 (H, W), how dark each pixel is.
+    """
+    x, y, w, h = box
+    if h < _LEAST_RUNG or w > _SLENDER * h:
+        return False
+    columns = slice(max(0, x - 1), x + w + 1)
+    ends = slice(max(0, y - _END), y + 1), slice(y + h - 1, y + h - 1 + _END)
+    darkness = [cv2.mean(ink[rows, columns], lines[rows, columns])[0] for rows in ends]  # 0 where there is no line
+    own = cv2.mean(ink[y : y + h, x : x + w], mask[y : y + h, x : x + w])[0]
+    return _AS_DARK * max(darkness) <= own <= min(darkness) / _AS_DARK
 
 
 def _halved(mask: Image) -> Image:
