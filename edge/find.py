@@ -221,8 +221,7 @@ def _written(level: Level) -> tuple[Level, Image, Pieces]:
     if len(rungs) < _LEAST_RUNGS:
         return level, clean, pieces
     lines = np.asarray(cv2.drawContours(lines, rungs, -1, 1, cv2.FILLED), np.uint8)
-    level = without(level, lines)
-    clean = np.asarray(cv2.subtract(level.mask, lines), np.uint8)
+    level, clean = without(level, lines)
     return level, clean, find_pieces(clean)
 
 

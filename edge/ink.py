@@ -19,6 +19,8 @@ _NOISE_MARGIN = 4.0
 _SHARE_OF_PEAK = 0.38
 # How near, in pixels.
 _REACH = 25
+# A line's rims are blurred so far, in pixels, line and both rims together.
+_RIM = 9
 # What is no thicker than this many pixels is a stroke by its own edges, whatever the light is around it.
 _THIN = 9
 # The thickest stroke, in pixels, at the size where its digit is looked for.
@@ -76,16 +78,20 @@ def _level(sizes: list[Image], k: int, scale: float) -> Level:
     return Level(smooth, ink, floor, ink_mask(ink, floor), scale)
 
 
-def without(level: Level, lines: Image) -> Level:
-    """Sees a level as it is without lines that are darker than the strokes near them: those are ink, too.
+def without(level: Level, lines: Image) -> tuple[Level, Image]:
+    """Sees what dark lines hide: beside them faint strokes are no ink.
 
     Args:
         level: The level.
         lines: uint8 (H, W), 1 on the lines.
+
+    Returns:
+        The level, whose mask has the lines with their blurred rims, and the mask of all other ink.
     """
-    hidden = cv2.dilate(lines, np.ones((9, 9), np.uint8))
-    ink = np.asarray(level.ink * (1 - hidden), np.uint8)
-    return replace(level, mask=np.asarray(level.mask | ink_mask(ink, level.floor), np.uint8))
+    rims = cv2.dilate(lines, np.ones((_RIM, _RIM), np.uint8))
+    fresh = ink_mask(np.asarray(level.ink * (1 - rims), np.uint8), level.floor)
+    rest = np.asarray(cv2.subtract(level.mask, lines) | fresh, np.uint8)
+    return replace(level, mask=np.asarray(rest | cv2.dilate(lines, np.ones((3, 3), np.uint8)), np.uint8)), rest
 
 
 def estimate_paper(coarse: Image, size: tuple[int, int], step: int) -> Image:

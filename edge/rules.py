@@ -20,9 +20,9 @@ _RUN = 2 * (LENGTH // 4 // _BLOCK) + 1
 _GAP = 8
 # What is this thick, in pixels of half the size, is no line but a stroke of a thick pen, or a blob.
 _THICKEST = 5
-# The side of a box is at least so many pixels of the mask high and no wider than this share of that; within so many
-# pixels of its ends a line begins, and of both, the lighter has this share of the other's ink.
-_LEAST_RUNG, _SLENDER, _END, _AS_DARK = 8, 0.3, 4, 0.6
+# The side of a box is at least so many pixels of the mask high and no wider than this share of that; lines lie within so
+# many pixels beyond its ends, and to the side of those; of side and line, the lighter has this share of the other's ink.
+_LEAST_RUNG, _SLENDER, _END, _BESIDE, _AS_DARK = 8, 0.3, 6, 6, 0.5
 # Strokes that cross a line are closed again over gaps of this many pixels of half the size.
 _BRIDGE = 7
 
@@ -64,11 +64,14 @@ def is_rung(box: Box, mask: Image, lines: Image, ink: Image) -> bool:
     x, y, w, h = box
     if h < _LEAST_RUNG or w > _SLENDER * h:
         return False
-    columns = slice(max(0, x - 1), x + w + 1)
-    ends = slice(max(0, y - _END), y + 1), slice(y + h - 1, y + h - 1 + _END)
-    darkness = [cv2.mean(ink[rows, columns], lines[rows, columns])[0] for rows in ends]  # 0 where there is no line
     own = cv2.mean(ink[y : y + h, x : x + w], mask[y : y + h, x : x + w])[0]
-    return _AS_DARK * max(darkness) <= own <= min(darkness) / _AS_DARK
+    # beside the stroke: where it meets the lines its own ends were erased with them
+    beside = slice(max(0, x - _BESIDE), max(0, x - 1)), slice(x + w + 1, x + w + _BESIDE)
+    for rows in slice(max(0, y - _END), y + 1), slice(y + h - 1, y + h - 1 + _END):
+        line = max(cv2.mean(ink[rows, columns], lines[rows, columns])[0] for columns in beside)
+        if not _AS_DARK * line <= own <= line / _AS_DARK:
+            return False
+    return True
 
 
 def _halved(mask: Image) -> Image:

@@ -1,4 +1,5 @@
 from collections import Counter
+from difflib import SequenceMatcher
 from itertools import pairwise
 
 import cv2
@@ -8,6 +9,7 @@ import pytest
 from edgits.edge.camera import open_camera
 from edgits.edge.reader import Reader
 from edgits.edge.recognizer import Recognizer
+from edgits.edge.scene_page import handwriting
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +78,30 @@ def test_a_plain_stroke_in_a_row_of_digits_is_a_1(reader):
     seen = list(frames(7, (80, 260)))
     texts = [reader.read(frame.image, source="scene").text for frame in seen]
     assert texts == [frame.truth.text for frame in seen] == ["81212\n5\n558", "583217\n4\n8"]
+
+
+@pytest.mark.parametrize("pencil", [0.25, 0.6])
+@pytest.mark.parametrize("side", [40, 60])
+def test_digits_in_printed_boxes_are_read_and_the_boxes_are_not(reader, side, pencil):
+    """Sides of boxes look like 1s, and their lines are so dark that faint pencil beside them isn't seen at first."""
+    chance = np.random.default_rng(1)
+    frame = np.full((480, 640), 210, np.float32)
+    hands, rows = handwriting(), []
+    for top in range(40, 480 - 2 * side, 2 * side):
+        row = chance.integers(0, 10, 560 // side)
+        for place, digit in enumerate(row):
+            left = 30 + side * place
+            cv2.rectangle(frame, (left, top), (left + side, top + side), 50, 2)
+            glyph = hands[digit][chance.integers(len(hands[digit]))]
+            size = max(2, round(0.7 * side * glyph.shape[1] / glyph.shape[0])), round(0.7 * side)
+            glyph = cv2.resize(glyph, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+            y, x = top + (side - size[1]) // 2, left + (side - size[0]) // 2
+            frame[y : y + size[1], x : x + size[0]] *= 1 - pencil * glyph
+        rows.append("".join(map(str, row)))
+    seen = np.clip(cv2.GaussianBlur(frame, (0, 0), 0.7) + chance.normal(0, 2, frame.shape), 0, 255).astype(np.uint8)
+    written, read = "".join(rows), reader.read(seen, source="").text.replace("\n", "")
+    matched = SequenceMatcher(None, written, read, autojunk=False).get_matching_blocks()
+    assert sum(block.size for block in matched) >= 0.95 * max(len(written), len(read))
 
 
 def test_a_frame_without_digits_has_none(reader):

@@ -3,7 +3,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgits.edge.rules import LENGTH, erase_rules
+from edgits.edge.rules import LENGTH, erase_rules, is_rung
 
 HEIGHT, WIDTH = 200, 320
 
@@ -54,6 +54,24 @@ def test_a_stroke_that_crosses_a_line_is_closed_again():
 def test_what_is_shorter_than_a_line_stays():
     mask = page(line=((100, 50), (100 + LENGTH // 2, 50), 2))
     assert erase_rules(mask) is mask
+
+
+@given(st.integers(-4, 4), st.integers(2, 4), st.sampled_from([40, 200]), st.floats(0.2, 3.5), st.integers(-14, 0))
+def test_the_side_of_a_box_goes_from_line_to_line_and_is_as_dark(lean, thickness, printed, darker, short):
+    ink = np.zeros((HEIGHT, WIDTH), np.uint8)
+    for row in (80, 120):
+        cv2.line(ink, (10, row), (310, row), printed, thickness)
+    own = int(min(255, max(1, printed * darker)))
+    cv2.line(ink, (100, 80), (100 + lean, 120), printed, thickness)
+    ink = np.maximum(ink, cv2.line(np.zeros_like(ink), (200, 80), (200 + lean, 120 + short), own, thickness))
+    mask = np.asarray(ink > 0, np.uint8)
+    clean = erase_rules(mask)
+    boxes = sorted(cv2.boundingRect(found) for found in cv2.findContours(clean, 0, cv2.CHAIN_APPROX_SIMPLE)[-2])
+    told = [is_rung(box, clean, mask - clean, ink) for box in boxes if box[3] > 8]
+    assert told[0]
+    assert len(told) == 2
+    if short <= -12 or own < 0.4 * printed or own > 2.5 * printed:
+        assert not told[1]
 
 
 @given(st.integers(1, 40), st.integers(1, 400), st.booleans())
