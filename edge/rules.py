@@ -20,8 +20,9 @@ _RUN = 2 * (LENGTH // 4 // _BLOCK) + 1
 _GAP = 8
 # What is this thick, in pixels of half the size, is no line but a stroke of a thick pen, or a blob.
 _THICKEST = 5
-# The side of a box is at least so many pixels of the mask high and no wider than this share of that; lines lie within so
-# many pixels beyond its ends, and to the side of those; of side and line, the lighter has this share of the other's ink.
+# The side of a box is at least so many pixels of the mask high and no wider than this share of that. Lines lie within
+# so many pixels beyond its ends, and to the side of those; of side and line, the lighter has this share of the other's
+# ink.
 _LEAST_RUNG, _SLENDER, _END, _BESIDE, _AS_DARK = 8, 0.3, 6, 6, 0.5
 # Strokes that cross a line are closed again over gaps of this many pixels of half the size.
 _BRIDGE = 7
