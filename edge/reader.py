@@ -4,6 +4,8 @@ import time
 from collections.abc import Sequence
 from itertools import accumulate
 
+import cv2
+
 from edgits.edge.believe import believed
 from edgits.edge.choose import Read, best_row, without_rivals
 from edgits.edge.find import WIDEST_DIGIT, Candidate, Page, core, join, neighbours, views
@@ -14,6 +16,8 @@ from edgits.images import Image
 
 # Only marks wider than this share of their height can be several digits.
 _WIDE = 0.75
+# Of touching digits' box ink fills a ninth at least, on made-up photos; of the outline of a sheet a fiftieth.
+_SPARSE = 0.06
 # A mark read with this confidence is not parted, nor joined with another.
 _SURE = 0.97
 # Joined marks may be read with so much less confidence than one of them alone.
@@ -90,7 +94,8 @@ class Reader:
             height, width = candidate.mark.mask.shape
             single = reading.digit is not None and width <= WIDEST_DIGIT * height
             whole = [(candidate, reading)] if single else []
-            if width > _WIDE * height and not (single and reading.confidence >= _SURE):
+            several = width > _WIDE * height and cv2.countNonZero(candidate.mark.mask) > _SPARSE * width * height
+            if several and not (single and reading.confidence >= _SURE):
                 doubtful.append((page.pieces(candidate), whole))
             else:
                 sure.extend(whole)

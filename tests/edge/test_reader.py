@@ -73,6 +73,13 @@ def test_touching_digits_are_read_apart(reader):
     assert read >= total / 2
 
 
+def test_the_outline_of_a_sheet_is_not_parted(reader, monkeypatch):
+    """On this page it is a mark as large as the sheet, and parting it took a quarter of the frame's time."""
+    monkeypatch.setattr("edgits.edge.find.Page.pieces", lambda *_: pytest.fail("it was parted"))
+    (frame,) = frames(0, (750,))
+    assert reader.read(frame.image, source="scene").text == frame.truth.text
+
+
 def test_a_plain_stroke_in_a_row_of_digits_is_a_1(reader):
     """Away from others it may be a rule or a letter: these pages lost their 1 before rows counted."""
     seen = list(frames(7, (80, 260)))
