@@ -63,11 +63,11 @@ def is_rung(box: Box, mask: Image, lines: Image, ink: Image) -> bool:
         ink: uint8 (H, W), how dark each pixel is.
     """
     x, y, w, h = box
-    if h < _LEAST_RUNG or w > _SLENDER * h:
+    if h < _LEAST_RUNG or w > _SLENDER * h or x < 2 or x + w + 2 > ink.shape[1]:
         return False
     own = cv2.mean(ink[y : y + h, x : x + w], mask[y : y + h, x : x + w])[0]
     # beside the stroke: where it meets the lines its own ends were erased with them
-    beside = slice(max(0, x - _BESIDE), max(0, x - 1)), slice(x + w + 1, x + w + _BESIDE)
+    beside = slice(max(0, x - _BESIDE), x - 1), slice(x + w + 1, x + w + _BESIDE)
     for rows in slice(max(0, y - _END), y + 1), slice(y + h - 1, y + h - 1 + _END):
         line = max(cv2.mean(ink[rows, columns], lines[rows, columns])[0] for columns in beside)
         if not _AS_DARK * line <= own <= line / _AS_DARK:

@@ -48,9 +48,6 @@ def tries(place: Path) -> dict[str, Try]:
             return
         card.ModelCard.from_json(value, source="card")
 
-    def model(content: bytes) -> None:
-        recognizer.Recognizer.load(put("stranger.tflite" if content[4:8] == b"TFL3" else "stranger.onnx", content))
-
     return {
         "size": image_size.declared_size,
         "image": lambda content: images.read_image(put("image", content)),
@@ -58,7 +55,6 @@ def tries(place: Path) -> dict[str, Try]:
         "npz": lambda content: data.load_dataset(str(put("set.npz", content))),
         "csv": lambda content: data.load_dataset(str(put("set.csv", content))),
         "card": read_card,
-        "model": model,
     }
 
 
@@ -79,9 +75,8 @@ def write_seeds(folder: Path, kind: str) -> None:
         (folder / "set.csv").write_text("label,pixel0,pixel1,pixel2,pixel3\n1,0,255,3,4\n2,1,2,3,4\n")
     else:
         for model in recognizer.shipped_models().values():
-            if model.name.startswith("nano"):
-                path = card.card_path(model) if kind == "card" else model
-                (folder / path.name).write_bytes(path.read_bytes())
+            path = card.card_path(model)
+            (folder / path.name).write_bytes(path.read_bytes())
 
 
 def fuzz(kind: str, seconds: int) -> None:
