@@ -125,7 +125,8 @@ def contrast_to(gray: Image, paper: Image) -> Image:
 
 def least_ink(gray: Image, smooth: Image, paper: Image) -> Image:
     """Returns what ink must be above: uint8 (H, W). The sensor's noise weighs more in the dark."""
-    noise = 1.4826 * float(np.median(cv2.absdiff(gray[::8, ::4], smooth[::8, ::4])))
+    rows, columns = max(8, gray.shape[0] // 60), max(4, gray.shape[1] // 160)  # some ten thousand pixels tell enough
+    noise = 1.4826 * float(np.median(cv2.absdiff(gray[::rows, ::columns], smooth[::rows, ::columns])))
     least = np.full_like(paper, round(_MIN_CONTRAST * 255))
     if noise > 0:
         least = cv2.max(least, cv2.divide(np.full_like(paper, 255), cv2.max(paper, 1), scale=_NOISE_MARGIN * noise))
