@@ -41,8 +41,6 @@ _PAPER = 230
 _RING, _WIDE_RING = np.ones((3, 3), np.uint8), np.ones((5, 5), np.uint8)
 # Two marks are strokes of one digit only if their gap, and their width together, are at most so many heights.
 _NEAR, _WIDEST_PAIR = 0.2, 1.15
-# Marks that overlap by more than this share of both together are one, seen at two sizes.
-_SAME = 0.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,11 +117,9 @@ class Page:
                 pieces,
                 least=_LEAST_HEIGHT if first else _LOWEST,
                 most=int(0.95 * level.mask.shape[0]) if last else _HIGHEST,
+                taken=np.array([one.box for one in found], np.float32).reshape(-1, 4) / level.scale,
             )
-            taken = np.array([one.box for one in found], np.float32).reshape(-1, 4)
             for mark in marks:
-                if len(taken) and _overlap(taken, _scaled(mark.box, level.scale)) > _SAME:
-                    continue
                 rough, crowd = _surroundings(level, clean, mark)
                 if rough <= _ROUGHEST and crowd <= _FULLEST and not _is_edge(level, mark):
                     found.append(_candidate(level, mark, rough, crowd))
@@ -295,12 +291,3 @@ def _cut(level: Level, mark: Mark) -> Image:
 def _scaled(box: Box, scale: float) -> tuple[float, float, float, float]:
     x, y, w, h = box
     return x * scale, y * scale, w * scale, h * scale
-
-
-def _overlap(boxes: npt.NDArray[np.float32], box: tuple[float, float, float, float]) -> float:
-    """The largest share that a box has in common with one of others, of both together."""
-    x, y, w, h = box
-    across = np.minimum(boxes[:, 0] + boxes[:, 2], x + w) - np.maximum(boxes[:, 0], x)
-    along = np.minimum(boxes[:, 1] + boxes[:, 3], y + h) - np.maximum(boxes[:, 1], y)
-    common = np.maximum(across, 0) * np.maximum(along, 0)
-    return float((common / (boxes[:, 2] * boxes[:, 3] + w * h - common)).max())

@@ -15,6 +15,8 @@ from edgits.images import Image
 WIDEST_DIGIT = 1.9
 Tree = list[list[int]]  # of each contour: the next one, the one before, the first hole, the one it is a hole in
 
+# Marks that overlap by more than this share of both together are one, seen at two sizes.
+_SAME = 0.6
 # So many pieces of ink are looked at, the largest first: a lawn has thousands.
 _MOST_PARTS = 500
 
@@ -65,7 +67,9 @@ def find_pieces(mask: Image) -> Pieces:
     return Pieces(contours, links, [(i, cv2.boundingRect(contours[i])) for i in outer])
 
 
-def find_marks(mask: Image, pieces: Pieces, *, least: int, most: int) -> list[Mark]:
+def find_marks(
+    mask: Image, pieces: Pieces, *, least: int, most: int, taken: npt.NDArray[np.floating[Any]]
+) -> list[Mark]:
     """Finds marks that may be digits, or several that touch.
 
     Args:
@@ -73,6 +77,7 @@ def find_marks(mask: Image, pieces: Pieces, *, least: int, most: int) -> list[Ma
         pieces: Its pieces.
         least: Least height of a mark.
         most: Greatest height.
+        taken: Boxes, float (N, 4), of the marks found at other sizes; those aren't found again.
     """
     contours, tree = pieces.contours, pieces.tree
     boxed = [piece for piece in pieces.boxes if _is_usable(*piece[1][2:], most)]
@@ -82,17 +87,31 @@ def find_marks(mask: Image, pieces: Pieces, *, least: int, most: int) -> list[Ma
     chosen, rows = [number for number, _ in boxed], [box for _, box in boxed]
     boxes = np.array(rows, np.int32)
     sized = sized_like_a_digit(boxes, mask.shape, least, most)
+    seen = _seen(boxes, taken)
     found = []
     for members in _group(boxes, rows, sized, mask.shape):
-        core = whole = _mark(mask, contours, tree, [chosen[members[0]]], rows[members[0]])
+        first = members[0]
+        if len(members) == 1 and seen[first]:
+            continue
+        core = whole = _mark(mask, contours, tree, [chosen[first]], rows[first])
         if len(members) > 1:
             box = _union(boxes[members])
             fits = sized_like_a_digit(np.array([box]), mask.shape, least, most).all()
             whole = _mark(mask, contours, tree, [chosen[i] for i in members], box) if fits else None
             whole = whole and replace(whole, core=core)
-        if mark := whole or core:
+        mark = whole or core
+        if mark and not (len(members) > 1 and _seen(np.array([mark.box]), taken)[0]):
             found.append(mark)
     return found
+
+
+def _seen(boxes: npt.NDArray[np.integer[Any]], taken: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.bool_]:
+    """Tells which boxes (N, 4) have more in common with one of others (M, 4) than two marks have."""
+    (x, y, w, h), (tx, ty, tw, th) = boxes.T[..., None], taken.T[:, None]
+    across = np.minimum(tx + tw, x + w) - np.maximum(tx, x)
+    along = np.minimum(ty + th, y + h) - np.maximum(ty, y)
+    common = np.maximum(across, 0) * np.maximum(along, 0)
+    return np.asarray((common > _SAME * (tw * th + w * h - common)).any(axis=1), np.bool_)
 
 
 def _is_usable(w: int, h: int, most: int) -> bool:
