@@ -1,4 +1,7 @@
-"""Erases ruled lines and the lines of printed grids from a mask of ink. Knows only what is long and straight."""
+"""Erases ruled lines and the lines of printed grids from a mask of ink; tells the sides of printed boxes.
+
+Knows only what is straight.
+"""
 
 import cv2
 import numpy as np
