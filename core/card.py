@@ -97,7 +97,9 @@ class ModelCard:
         try:
             fields = dict(value)
             if fields.pop("schema") != SCHEMA:
-                raise ModelError(f"'{source}' has card schema {value['schema']}, this edgits reads {SCHEMA}; update it")
+                raise ModelError(
+                    f"'{source}' has card schema {value['schema']!r:.40}, this edgits reads {SCHEMA}; update it"
+                )
             fields["labels"] = tuple(str(label) for label in fields["labels"])
             for name in ("input", "output"):
                 spec = dict(fields[name])

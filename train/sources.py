@@ -172,7 +172,7 @@ def read_npz(path: Path) -> Stored:
             labels_name = "labels" if "labels" in names else "label"
             if missing := [name for name in ("images", labels_name) if name not in names]:
                 wanted = " and ".join(f"'{name.removesuffix('s')}s'" for name in missing)
-                raise DataError(f"'{path}' has no {wanted}, only {', '.join(names) or 'nothing'}; add it")
+                raise DataError(f"'{path}' has no {wanted}, only {_one_line(', '.join(names)) or 'nothing'}; add it")
             _check_bytes(path, sum(member.file_size for member in archive.zip.infolist()))
             images, labels = archive["images"], archive[labels_name]
     except DataError:
@@ -273,13 +273,17 @@ def _number(cell: str, path: Path, row: int, column: str, *, limit: int | None) 
         value = None
     if value is None or (limit is not None and not 0 <= value <= limit):
         wanted = "a whole number" if limit is None else f"a whole number from 0 to {limit}"
-        raise DataError(f"'{path}', row {row}, column '{column}': found {cell[:20]!r}; give {wanted}")
+        raise DataError(f"'{path}', row {row}, column {column!r}: found {cell[:20]!r}; give {wanted}")
     return value
 
 
 def _start(header: list[str]) -> str:
-    return ",".join(header)[:40] or "empty"
+    return _one_line(",".join(header))[:40] or "empty"
 
 
 def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return _one_line(str(error)) or type(error).__name__
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:200]

@@ -135,3 +135,8 @@ def test_a_card_that_never_ends_is_not_read_to_its_end(tmp_path):
     path.write_text(" " * 2**20 + json.dumps(saved.to_json()))
     with pytest.raises(ModelError, match=r"m\.tflite\.card\.json' can't be read: .*export the model again"):
         load_card(model)
+
+
+def test_a_schema_of_any_text_begins_no_line_of_the_message():
+    with pytest.raises(ModelError, match=r"has card schema 'a\\nb', this edgits reads"):
+        ModelCard.from_json({"schema": "a\nb"}, source="card")

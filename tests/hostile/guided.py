@@ -1,11 +1,11 @@
 """Looks for input that our parsers fail on, led by the lines of code that each try reaches: `make guided`.
 
 It begins with whole files of each kind and changes their bytes (atheris, libFuzzer). Whatever it tries must end
-as it should or in an `EdgitsError`. What it finds is written beside it as `crash-…`, and belongs into a test.
+as it should or in an `EdgitsError` of one line. What it finds is written beside it as `crash-…`, and belongs into a
+test.
 """
 
 import argparse
-import contextlib
 import json
 import struct
 import subprocess
@@ -89,8 +89,12 @@ def fuzz(kind: str, seconds: int) -> None:
         attempt = tries(folder)[kind]
 
         def once(content: bytes) -> None:
-            with contextlib.suppress(EdgitsError):
+            said = "one line"
+            try:
                 attempt(content)
+            except EdgitsError as error:
+                said = str(error)
+            assert len(said.splitlines()) == 1, said
 
         limits = [f"-max_total_time={seconds}", f"-max_len={MOST_BYTES}", "-rss_limit_mb=4096", "-timeout=20"]
         atheris.Setup([sys.argv[0], str(seeds), *limits, "-verbosity=1", "-print_final_stats=1"], once)
