@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from edgits.edge.camera import open_camera
+from edgits.edge.follow import Follower
 from edgits.edge.frame import Frame
 from edgits.edge.reader import Reader
 from edgits.edge.recognizer import Recognizer
 from edgits.edge.results import FrameResult
 from edgits.edge.scene import Scene
-from edgits.edge.track import Tracker
 from edgits.errors import CameraError, DataError
 
 VIDEO_SIZES = ((320, 240), (640, 480), (1280, 720), (1920, 1080))
@@ -62,6 +62,7 @@ class LiveRow:
         f1: Digits right against the truth, each frame's as a bag, in [0, 1]; None where no truth is known.
         exact: Share of frames whose text was right altogether; None where no truth is known.
         frame_ms: Finding to tracking, without waiting for the frame.
+        whole_ms: The same of those frames that were searched whole, see `edgits.edge.follow`.
         stages_ms: The same by stages, and ``"grab"``, the time that the frame took to come.
     """
 
@@ -74,6 +75,7 @@ class LiveRow:
     f1: float | None
     exact: float | None
     frame_ms: Spread
+    whole_ms: Spread
     stages_ms: dict[str, Spread]
 
     @property
@@ -92,9 +94,10 @@ class _Tally:
 
     model: str
     reader: Reader
-    tracker: Tracker = field(default_factory=Tracker)
+    follower: Follower = field(default_factory=Follower)
     stages: dict[str, list[float]] = field(default_factory=lambda: {stage: [] for stage in STAGES})
-    whole: list[float] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    whole: list[bool] = field(default_factory=list)
     read: int = 0
     expected: int = 0
     right: int = 0
@@ -103,12 +106,12 @@ class _Tally:
     seen: int = 0
 
     def take(self, frame: Frame, grab_ms: float, truth: str | None, *, still: bool) -> None:
-        result = self.reader.read(frame.image, source=frame.source, frame=None if still else frame.index)
-        if not still:
-            result = self.tracker.update(result, time=frame.time)
+        reader = self.reader
+        result = reader.read(frame.image, source=frame.source) if still else self.follower.read(reader, frame)
         self.seen += 1
         self.read += len(result.digits)
-        self.whole.append(result.latency_ms)
+        self.times.append(result.latency_ms)
+        self.whole.append(self.follower.whole)
         for stage, values in self.stages.items():
             values.append(grab_ms if stage == "grab" else result.timings.get(stage, 0.0))
         if truth is not None:
@@ -123,17 +126,19 @@ class _Tally:
 
     def row(self, size: tuple[int, int], read: int) -> LiveRow:
         both = self.expected + read
-        start = _WARM if len(self.whole) > 2 * _WARM else 0
+        start = _WARM if len(self.times) > 2 * _WARM else 0
+        timed = list(zip(self.times, self.whole, strict=True))[start:]
         return LiveRow(
             model=self.model,
             runtime=self.reader.recognizer.runtime.name,
             width=size[0],
             height=size[1],
-            frames=len(self.whole) - start,
+            frames=len(timed),
             digits=round(self.read / max(1, self.seen), 2),
             f1=round(2 * self.right / both, 5) if self.judged and both else None,
             exact=round(self.exact / self.judged, 5) if self.judged else None,
-            frame_ms=Spread.of(self.whole[start:]),
+            frame_ms=Spread.of([time for time, _ in timed]),
+            whole_ms=Spread.of([time for time, whole in timed if whole]),
             stages_ms={stage: Spread.of(values[start:]) for stage, values in self.stages.items()},
         )
 
@@ -151,7 +156,7 @@ def measure_live(
         models: Model files or names of shipped models.
         source: The scene, which is read at every size, or what `open_camera` takes: a video beside which
             ``FILE.truth.jsonl`` may lie (see `load_truth`).
-        frames: Number of frames at each size at most; of the scene every eighth is taken, so that pages change.
+        frames: Number of frames at each size at most; the scene shows another page every 150.
         on_step: Is told what is going on.
 
     Returns:
@@ -172,7 +177,7 @@ def measure_live(
         on_step(f"{source} {'x'.join(map(str, size)) if size else ''}")
         tallies = [_Tally(model, Reader(recognizer)) for model, recognizer in recognizers]
         most = min(frames, PHOTOS) if still else frames
-        seen = _read(source, size, most, 75 if still else 8 if scene else 1, truth, tallies)
+        seen = _read(source, size, most, 75 if still else 1, truth, tallies)
         rows += [tally.row(seen, tally.read) for tally in tallies]
     return rows
 

@@ -26,8 +26,8 @@ def print_live(console: Console, rows: Sequence[LiveRow], machine: dict[str, Any
     console.print(
         f"{source}, {min(row.frames for row in rows)} to {max(row.frames for row in rows)} frames a size; milliseconds "
         "a frame: medians above, 99th percentiles below. frame: find to track, without grab, which is the time "
-        "that the frame took to come (the scene's: to be drawn). F1: digits right; exact: frames right altogether; "
-        "fps: what the reader keeps up with.",
+        "that the frame took to come (the scene's: to be drawn); whole: frames that aren't searched around known "
+        "digits alone. F1: digits right; exact: frames right altogether; fps: what the reader keeps up with.",
         style="dim",
     )
     console.print(machine_text(machine), style="dim", highlight=False, markup=False)
@@ -39,7 +39,7 @@ def live_table(rows: Sequence[LiveRow]) -> Table:
     """Makes the table, two lines a row: medians above, 99th percentiles below."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("model", no_wrap=True)
-    for name in ("F1", "exact", "frame", *(_NAMES.get(stage, stage) for stage in STAGES), "fps"):
+    for name in ("F1", "exact", "frame", "whole", *(_NAMES.get(stage, stage) for stage in STAGES), "fps"):
         table.add_column(name, justify="right", no_wrap=True)
     for place, row in enumerate(rows):
         last = place + 1 == len(rows) or (rows[place + 1].width, rows[place + 1].height) != (row.width, row.height)
@@ -49,6 +49,7 @@ def live_table(rows: Sequence[LiveRow]) -> Table:
             _percent(row.f1),
             _percent(row.exact),
             f"[bold]{_ms(row.frame_ms.p50)}[/bold]",
+            _ms(row.whole_ms.p50),
             *(_ms(spread.p50) for spread in stages),
             f"{row.fps:,.0f}",
         )
@@ -57,6 +58,7 @@ def live_table(rows: Sequence[LiveRow]) -> Table:
             "",
             "",
             _ms(row.frame_ms.p99),
+            _ms(row.whole_ms.p99),
             *(_ms(spread.p99) for spread in stages),
             "",
         )

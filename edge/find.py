@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edgits.edge.ink import Level, see, without
+from edgits.edge.ink import Level, scales_of, see, without
 from edgits.edge.marks import WIDEST_DIGIT, Mark, Pieces, find_marks, find_pieces
 from edgits.edge.pieces import clean_cuts, sides
-from edgits.edge.results import Box
+from edgits.edge.results import Area, Box
 from edgits.edge.rules import LENGTH, erase_rules, is_rung
 from edgits.images import Image, to_gray
 
@@ -39,6 +39,9 @@ _LEAST_RUNGS = 2
 _PAPER = 230
 # Ink spreads to the pixels around it by one, or by two.
 _RING, _WIDE_RING = np.ones((3, 3), np.uint8), np.ones((5, 5), np.uint8)
+# An area reaches beyond its digits by this share of the tallest's height, and by so many pixels at least: digits that
+# moved are still in it, with what is near them.
+_BEYOND, _LEAST_BEYOND = 0.6, 32
 # Two marks are strokes of one digit only if their gap, and their width together, are at most so many heights.
 _NEAR, _WIDEST_PAIR = 0.2, 1.15
 
@@ -68,21 +71,30 @@ class Candidate:
     level: Level = field(repr=False)
 
 
-def views(frame: Image) -> Iterator["Page"]:
+def views(frame: Image, area: Area | None = None) -> Iterator["Page"]:
     """Sees a frame as ink on paper and then, if it is dark, as chalk on a board too.
 
     Args:
         frame: uint8 (H, W) or (H, W, 3) blue-green-red.
+        area: Where and how to look, as `area_of` found it in a frame of this size; by default everywhere.
     """
     scale = max(1.0, max(frame.shape[:2]) / _SEARCH_SIZE)
+    every = scales_of(tuple(round(side / scale) for side in frame.shape[:2]), scale)
+    if area is not None:
+        x, y, w, h = area.box
+        frame = frame[y : y + h, x : x + w]
     if scale > 1:
         size = (max(1, round(frame.shape[1] / scale)), max(1, round(frame.shape[0] / scale)))
         frame = np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
     gray = to_gray(frame)
+    if area is not None:
+        seen = see(_light(gray, area.board), scale=scale, corner=area.box[:2], only=area.scales)
+        yield Page(seen, every, board=area.board)
+        return
     dark = float(np.median(gray[::16, ::16])) < _DARK
-    yield Page(see(gray, scale=scale))
+    yield Page(see(gray, scale=scale), every)
     if dark:
-        yield Page(see(np.asarray(cv2.bitwise_not(gray), np.uint8), scale=scale))
+        yield Page(see(_light(gray, board=True), scale=scale), every, board=True)
 
 
 def look(frame: Image) -> "Page":
@@ -95,10 +107,12 @@ class Page:
 
     Args:
         levels: The frame at several sizes, the largest first.
+        scales: Scales of all the sizes that there are, the finest first; `levels` may be fewer.
+        board: Whether the frame is a board with chalk on it, seen as its negative.
     """
 
-    def __init__(self, levels: Sequence[Level]) -> None:
-        self._levels = levels
+    def __init__(self, levels: Sequence[Level], scales: Sequence[float], *, board: bool = False) -> None:
+        self._levels, self._finest, self._coarsest, self.board = levels, scales[0], scales[-1], board
 
     def clarity(self) -> float:
         """How much looks like writing: marks of a digit's shape count by their size and by the calm around them."""
@@ -109,15 +123,16 @@ class Page:
     def candidates(self) -> list[Candidate]:
         """Marks that may be digits, in no particular order; each at one size only."""
         found: list[Candidate] = []
-        for number, level in enumerate(self._levels):
-            first, last = number == 0, number == len(self._levels) - 1
+        for level in self._levels:
+            first, last = level.scale == self._finest, level.scale == self._coarsest
             level, clean, pieces = _written(level)
+            taken = np.array([one.box for one in found], np.float32).reshape(-1, 4)
             marks = find_marks(
                 clean,
                 pieces,
                 least=_LEAST_HEIGHT if first else _LOWEST,
                 most=int(0.95 * level.mask.shape[0]) if last else _HIGHEST,
-                taken=np.array([one.box for one in found], np.float32).reshape(-1, 4) / level.scale,
+                taken=(taken - (*level.corner, 0, 0)) / level.scale,
             )
             for mark in marks:
                 rough, crowd = _surroundings(level, clean, mark)
@@ -147,6 +162,30 @@ class Page:
                 if piece is not None:
                     found[first, last] = piece
         return found
+
+
+def area_of(marks: Sequence[Candidate], size: tuple[int, int], *, board: bool) -> Area | None:
+    """Tells where to look for marks again in the next frame: around all of them, at the sizes that showed them.
+
+    Args:
+        marks: The marks.
+        size: Height and width of the frame.
+        board: Whether they are chalk on a board.
+
+    Returns:
+        The area; None of no marks.
+    """
+    if not marks:
+        return None
+    scales = frozenset(mark.level.scale for mark in marks)
+    boxes = np.array([mark.box for mark in marks])
+    margin = max(_LEAST_BEYOND, int(_BEYOND * boxes[:, 3].max()))
+    low, high = boxes[:, :2].min(axis=0) - margin, (boxes[:, :2] + boxes[:, 2:]).max(axis=0) + margin
+    # a ruled line is known by its length
+    more = np.maximum(2 * LENGTH * max(scales) - (high - low), 0) / 2
+    left, top = np.maximum(low - more, 0).astype(int).tolist()
+    right, bottom = np.minimum(high + more, (size[1], size[0])).astype(int).tolist()
+    return Area((left, top, right - left, bottom - top), scales, board)
 
 
 def core(candidate: Candidate) -> Candidate | None:
@@ -190,6 +229,11 @@ def neighbours(marks: Sequence[Candidate], doubtful: Sequence[bool]) -> list[tup
     first, second = np.nonzero(np.triu(fits, 1))
     order = np.argsort(gap[first, second], kind="stable")
     return [(int(first[place]), int(second[place])) for place in order]
+
+
+def _light(gray: Image, board: bool) -> Image:
+    """Makes what is written dark on light."""
+    return np.asarray(cv2.bitwise_not(gray), np.uint8) if board else gray
 
 
 def _piece(candidate: Candidate, y: npt.NDArray[np.intp], x: npt.NDArray[np.intp]) -> Candidate | None:
@@ -263,10 +307,9 @@ def _candidate(level: Level, mark: Mark, rough: float, crowd: float) -> Candidat
     inks = level.ink[y : y + h, x : x + w][mark.mask > 0]
     place = int(0.8 * (len(inks) - 1))
     contrast = float(np.searchsorted(np.bincount(inks, minlength=256).cumsum(), place, side="right")) / 255
-    left, top, wide, high = (round(side) for side in _scaled(mark.box, level.scale))
-    return Candidate(
-        (left, top, wide, high), _cut(level, mark), contrast, rough, crowd, mark.stroke * level.scale, mark, level
-    )
+    left, top, wide, high = (round(side * level.scale) for side in mark.box)
+    box = left + level.corner[0], top + level.corner[1], wide, high
+    return Candidate(box, _cut(level, mark), contrast, rough, crowd, mark.stroke * level.scale, mark, level)
 
 
 def _cut(level: Level, mark: Mark) -> Image:
@@ -286,8 +329,3 @@ def _cut(level: Level, mark: Mark) -> Image:
         hidden = cv2.subtract(cv2.dilate(others, _WIDE_RING), cv2.dilate(own, _RING))
         crop = np.asarray(cv2.max(crop, hidden * np.uint8(_PAPER)), np.uint8)
     return crop
-
-
-def _scaled(box: Box, scale: float) -> tuple[float, float, float, float]:
-    x, y, w, h = box
-    return x * scale, y * scale, w * scale, h * scale

@@ -4,6 +4,7 @@ Every size is seen with windows of the same number of pixels, so what is ink is 
 texture and the sensor's noise are gone where large digits are seen, and a shadow's edge is a step, not a stroke.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import cv2
@@ -41,6 +42,7 @@ class Level:
         floor: uint8 (H, W), what `ink` must be above to be ink at all.
         mask: uint8 (H, W), 1 where there is ink.
         scale: Pixels of the frame for one of its own.
+        corner: Where its left and top are in the frame, in pixels of that.
     """
 
     gray: Image
@@ -48,14 +50,24 @@ class Level:
     floor: Image
     mask: Image
     scale: float
+    corner: tuple[int, int] = (0, 0)
 
 
-def see(gray: Image, *, scale: float = 1.0) -> list[Level]:
-    """Sees a frame as dark ink on paper.
+def scales_of(shape: tuple[int, ...], scale: float = 1.0) -> list[float]:
+    """Returns the scales that a frame of a shape is seen at, the finest first, which is `scale`."""
+    return [scale * 2**k for k in range(min(shape).bit_length()) if k == 0 or min(shape) >> k >= _LEAST_SIDE]
+
+
+def see(
+    gray: Image, *, scale: float = 1.0, corner: tuple[int, int] = (0, 0), only: Collection[float] | None = None
+) -> list[Level]:
+    """Sees a frame, or a part of it, as dark ink on paper.
 
     Args:
         gray: uint8 (H, W).
-        scale: Pixels of the source for one of `gray`.
+        scale: Pixels of the frame for one of `gray`.
+        corner: Where the left and top of `gray` are in the frame, in pixels of that.
+        only: The scales to see it at; by default all.
 
     Returns:
         The frame at its own size, at half, at a quarter … of it.
@@ -65,17 +77,17 @@ def see(gray: Image, *, scale: float = 1.0) -> list[Level]:
         height, width = (max(2, side // 2 * 2) for side in sizes[-1].shape)
         half = (width // 2, height // 2)
         sizes.append(np.asarray(cv2.resize(sizes[-1][:height, :width], half, interpolation=cv2.INTER_AREA), np.uint8))
-    seen = [k for k in range(len(sizes)) if k == 0 or min(sizes[k].shape) >= _LEAST_SIDE]
-    return [_level(sizes, k, scale * 2**k) for k in seen]
+    wanted = scales_of(gray.shape, scale) if only is None else only
+    return [_level(sizes, k, scale * 2**k, corner) for k in range(len(sizes)) if scale * 2**k in wanted]
 
 
-def _level(sizes: list[Image], k: int, scale: float) -> Level:
+def _level(sizes: list[Image], k: int, scale: float, corner: tuple[int, int]) -> Level:
     gray = sizes[k]
     steps = min(_COARSE, len(sizes) - 1 - k) if min(gray.shape) >= 40 else 0
     paper = estimate_paper(sizes[k + steps], (gray.shape[1], gray.shape[0]), 2**steps)
     smooth = np.asarray(cv2.GaussianBlur(gray, (3, 3), 0), np.uint8)
     ink, floor = contrast_to(smooth, paper), least_ink(gray, smooth, paper)
-    return Level(smooth, ink, floor, ink_mask(ink, floor), scale)
+    return Level(smooth, ink, floor, ink_mask(ink, floor), scale, corner)
 
 
 def without(level: Level, lines: Image) -> tuple[Level, Image]:

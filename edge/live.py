@@ -7,18 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
-from typing import Protocol
 
 from edgits.edge.camera import open_camera
+from edgits.edge.follow import Follower, Reads
 from edgits.edge.frame import Camera, Frame, Report, Truth
 from edgits.edge.reader import Reader
 from edgits.edge.recognizer import Recognizer
 from edgits.edge.results import Digit, FrameResult
 from edgits.edge.sinks import Shot, Sink
-from edgits.edge.track import Tracker
-from edgits.edge.view import Region, placed
+from edgits.edge.view import Region
 from edgits.errors import OutputError
-from edgits.images import Image
 
 _SETTLED = 100  # frames after which the memory is looked at first: what loads late is loaded
 _KEPT = 10_000  # latencies of which the median is told
@@ -34,14 +32,6 @@ class Settings:
     """
 
     region: Region | None = None
-
-
-class Reads(Protocol):
-    """What reads frames: a `Reader`, or what stands before one."""
-
-    def read(self, image: Image, *, source: str, frame: int | None = None) -> FrameResult:
-        """See `Reader.read`."""
-        ...
 
 
 def live(
@@ -110,13 +100,13 @@ def watch(
     Raises:
         CameraError: The camera can't give frames any more.
     """
-    tracker, pace, open_sinks, settings = Tracker(), _Pace(), list(sinks), settings or Settings()
+    follower, pace, open_sinks, settings = Follower(), _Pace(), list(sinks), settings or Settings()
     count, last = 0, None
     try:
         while not ended() and (max_frames is None or count < max_frames):
             frame = camera.read(timeout=_WAIT)
             if frame is not None:
-                result = tracker.update(_read(reader, frame, settings.region), time=frame.time)
+                result = follower.read(reader, frame, settings.region)
                 if camera.live:
                     result = replace(result, age_ms=1000 * (time.monotonic() - frame.time))
                 count, last = count + 1, frame
@@ -134,18 +124,6 @@ def watch(
     finally:
         for sink in open_sinks:
             _close(sink, report)
-
-
-def _read(reader: Reads, frame: Frame, region: Region | None) -> FrameResult:
-    """Reads a frame, or the region of it that is asked for."""
-    height, width = frame.image.shape[:2]
-    if region is None:
-        result = reader.read(frame.image, source=frame.source, frame=frame.index)
-    else:
-        x, y, wide, high = box = region.box(width, height)
-        part = frame.image[y : y + high, x : x + wide]
-        result = placed(reader.read(part, source=frame.source, frame=frame.index), box, width, height)
-    return replace(result, turn=frame.turn)
 
 
 def _lost(last: Frame, detail: str) -> Shot:

@@ -8,10 +8,10 @@ import cv2
 
 from edgits.edge.believe import believed
 from edgits.edge.choose import Read, best_row, without_rivals
-from edgits.edge.find import WIDEST_DIGIT, Candidate, Page, core, join, neighbours, views
+from edgits.edge.find import WIDEST_DIGIT, Candidate, Page, area_of, core, join, neighbours, views
 from edgits.edge.layout import reading_order
 from edgits.edge.recognizer import Recognizer
-from edgits.edge.results import Digit, FrameResult, Reading
+from edgits.edge.results import Area, Digit, FrameResult, Reading
 from edgits.images import Image
 
 # Only marks wider than this share of their height can be several digits.
@@ -55,31 +55,36 @@ class Reader:
     def __init__(self, recognizer: Recognizer, *, threshold: float | None = None) -> None:
         self.recognizer, self.threshold = recognizer, threshold
 
-    def read(self, image: Image, *, source: str, frame: int | None = None) -> FrameResult:
+    def read(self, image: Image, *, source: str, frame: int | None = None, area: Area | None = None) -> FrameResult:
         """Reads one frame or photo.
 
         Args:
             image: uint8 (H, W) or (H, W, 3) blue-green-red.
             source: Name of the camera or file, for the result.
             frame: Number of the frame from 0; None for a single image.
+            area: Where to look, from the result of a frame of this size; by default everywhere.
         """
         stages = _Stages()
         size = image.shape[0], image.shape[1]
         best: list[Read] = []
-        for page in views(image):
+        board = False
+        for page in views(image, area):
             candidates = page.candidates
             stages.end("find")
             inputs = self.recognizer.card.normalization.batch((one.crop for one in candidates), dark_ink=True)
             stages.end("normalize")
             readings = self.recognizer.readings(self.recognizer.probabilities(inputs), threshold=self.threshold)
             stages.end("classify")
-            best = max(best, self._choose(page, list(zip(candidates, readings, strict=True)), size), key=_legible)
+            found = self._choose(page, list(zip(candidates, readings, strict=True)), size)
+            if _legible(found) > _legible(best):
+                best, board = found, page.board
             if len(best) >= _PLAIN and _legible(best) >= _SURELY * sum(mark.box[3] for mark, _ in best):
                 break
             stages.end("arrange")
         digits, lines = _arrange(best)
+        around = area_of([mark for mark, _ in best], size, board=board)
         stages.end("arrange")
-        return FrameResult(source, size[1], size[0], digits, lines, stages.ms, frame)
+        return FrameResult(source, size[1], size[0], digits, lines, stages.ms, frame, area=around)
 
     def _choose(self, page: Page, read: Sequence[Read], size: tuple[int, int]) -> list[Read]:
         found = self._part(page, read) + self._join(read) + self._cores(read)

@@ -85,6 +85,21 @@ class Digit:
 
 
 @dataclass(frozen=True)
+class Area:
+    """Where the digits of a frame are, and how they were seen there.
+
+    Attributes:
+        box: Around them and what is near, in the picture as the reader got it.
+        scales: Sizes that showed them, in pixels of the picture for one of that size's own.
+        board: Whether they are light on dark.
+    """
+
+    box: Box
+    scales: frozenset[float]
+    board: bool = False
+
+
+@dataclass(frozen=True)
 class FrameResult:
     """All that was read in one frame or image.
 
@@ -98,6 +113,7 @@ class FrameResult:
         frame: Number of the frame from 0; None for a single image.
         region: The part of the picture that was read; None for all of it.
         turn: How the source's picture was brought upright. `to_json` gives size and boxes in pixels of the source.
+        area: Where to look for its digits in the next picture; None if there are none.
         age_ms: Milliseconds from the moment the picture came from a live camera until it was read; None of files.
     """
 
@@ -110,6 +126,7 @@ class FrameResult:
     frame: int | None = None
     region: Box | None = None
     turn: Turn = UPRIGHT
+    area: Area | None = None
     age_ms: float | None = None
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from edgits.edge.live import Settings
 from edgits.edge.reader import Reader
 from edgits.edge.recognizer import Recognizer
-from edgits.edge.results import FrameResult
+from edgits.edge.results import Area, FrameResult
 from edgits.edge.view import Region
 from edgits.images import Image
 
@@ -88,6 +88,6 @@ class Steering:
             self._state = (choice, Reader(recognizer, threshold=choice.threshold))
             self.settings.region = choice.region
 
-    def read(self, image: Image, *, source: str, frame: int | None = None) -> FrameResult:
+    def read(self, image: Image, *, source: str, frame: int | None = None, area: Area | None = None) -> FrameResult:
         """See `Reader.read`."""
-        return self._state[1].read(image, source=source, frame=frame)
+        return self._state[1].read(image, source=source, frame=frame, area=area)

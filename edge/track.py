@@ -77,21 +77,27 @@ class _Track:
 
 
 class Tracker:
-    """Follows digits through a sequence of frames."""
+    """Follows digits through a sequence of frames.
+
+    Attributes:
+        settled: Whether the last frame showed just the digits that are there: none was missed, none is new.
+    """
 
     def __init__(self) -> None:
+        self.settled = False
         self._tracks: list[_Track] = []
         self._next = 1
         self._time = -math.inf  # of the last frame
         self._frames = 0.0  # of the same view, those of late counting more
         self._viewed = -math.inf  # when it was seen last
 
-    def update(self, result: FrameResult, *, time: float) -> FrameResult:
+    def update(self, result: FrameResult, *, time: float, whole: bool = True) -> FrameResult:
         """Takes the next frame's reading.
 
         Args:
             result: What was read in the frame alone.
             time: When the frame was taken, in seconds; any origin, not falling.
+            whole: Whether all of the frame was searched. A part of it shows no new digits.
 
         Returns:
             The digits, each with its track number, the digit and the confidence that the recent frames
@@ -108,10 +114,13 @@ class Tracker:
             track.box = (track.box[0] + across, track.box[1] + down, *track.box[2:])
         seen = []
         for index, digit in enumerate(result.digits):
+            if index not in homes and not whole:
+                continue
             track = homes.get(index) or self._begin(digit, time)
             track.vote(digit, time)
             seen.append(track)
         digits, lines = self._reported(result, seen, time)
+        self.settled = all(track.known == (track.seen == time) for track in self._tracks)
         timings = result.timings | {"track": 1000 * (clock.perf_counter() - start)}
         return replace(result, digits=digits, lines=lines, timings=timings)
 
@@ -149,7 +158,7 @@ class Tracker:
             held = [track for track in missed if _within(track.box, result.width, result.height)]
             shown = [track for track in seen if track.known] + held
         digits = [track.shown(time) for track in shown]
-        if shown == seen:
+        if shown == seen and len(seen) == len(result.digits):
             return tuple(digits), result.lines
         lines = reading_order([digit.box for digit in digits])
         return tuple(digits[i] for line in lines for i in line), tuple(map(len, lines))

@@ -1,0 +1,69 @@
+"""Reads frame after frame of a camera and follows the digits.
+
+While a view stays, most frames are searched only around the digits that are known; all of a frame is searched several
+times a second, and as long as digits come, go or are missed.
+"""
+
+import math
+from dataclasses import replace
+from typing import Protocol
+
+from edgits.edge.frame import Frame
+from edgits.edge.results import Area, Box, FrameResult
+from edgits.edge.track import Tracker
+from edgits.edge.view import Region, placed
+from edgits.images import Image
+
+# All of a frame is searched at least so often, in seconds: a new number stands there within half a second.
+_EVERY = 0.15
+
+
+class Reads(Protocol):
+    """What reads frames: a `Reader`, or what stands before one."""
+
+    def read(self, image: Image, *, source: str, frame: int | None = None, area: Area | None = None) -> FrameResult:
+        """See `Reader.read`."""
+        ...
+
+
+class Follower:
+    """Reads a camera's frames, in their order.
+
+    Attributes:
+        whole: Whether all of the last frame was searched.
+    """
+
+    def __init__(self) -> None:
+        self.whole = True
+        self._tracker = Tracker()
+        self._area: Area | None = None
+        self._part: Box | None = None  # what the area is in
+        self._searched = -math.inf  # when all of a frame was
+
+    def read(self, reader: Reads, frame: Frame, region: Region | None = None) -> FrameResult:
+        """Reads the next frame.
+
+        Args:
+            reader: Reads it; may be another one for each frame.
+            frame: The frame.
+            region: The part of it that is read; None for all of it.
+
+        Returns:
+            What the frames so far agree on, see `Tracker.update`.
+
+        Raises:
+            CameraError: The region isn't in the frame.
+        """
+        height, width = frame.image.shape[:2]
+        part = x, y, wide, high = region.box(width, height) if region else (0, 0, width, height)
+        lately = 0 <= frame.time - self._searched < _EVERY
+        area = self._area if part == self._part and self._tracker.settled and lately else None
+        image = frame.image[y : y + high, x : x + wide]
+        result = reader.read(image, source=frame.source, frame=frame.index, area=area)
+        self._area, self._part = result.area, part
+        if region:
+            result = placed(result, part, width, height)
+        self.whole = area is None
+        if self.whole:
+            self._searched = frame.time
+        return self._tracker.update(replace(result, turn=frame.turn), time=frame.time, whole=self.whole)
