@@ -137,16 +137,18 @@ class Traits:
         """1 where two marks may be of one hand: float64 (N, N), 0 on the diagonal."""
         alike = np.ones((len(self._boxes),) * 2, np.bool_)
         for values, least in zip((self._boxes[:, 3], self._stroke, self._contrast), _ALIKE, strict=True):
-            alike &= np.abs(np.log(values[:, None] / values[None])) < least
+            sizes = np.log(values)
+            alike &= np.abs(sizes[:, None] - sizes) < least
         np.fill_diagonal(alike, False)
         return alike.astype(np.float64)
 
     def _in_row(self) -> Floats:
         """1 where two marks stand side by side as the digits of a number do: float64 (N, N), 0 on the diagonal."""
-        low, size = self._boxes[:, :2], self._boxes[:, 2:]
-        h = size[:, 1]
-        common = np.minimum((low + size)[:, None], low + size) - np.maximum(low[:, None], low)
-        row = np.abs(np.log(h[:, None] / h)) < _ROW_HEIGHTS
+        low, high = self._boxes[:, :2], self._boxes[:, :2] + self._boxes[:, 2:]
+        h = self._boxes[:, 3]
+        common = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)
+        size = np.log(h)
+        row = np.abs(size[:, None] - size) < _ROW_HEIGHTS
         row &= common[..., 1] >= _BESIDE * np.minimum(h[:, None], h)
         row &= -common[..., 0] <= _ROW_GAP * np.maximum(h[:, None], h)
         np.fill_diagonal(row, False)
