@@ -148,7 +148,7 @@ class Traits:
         h = self._boxes[:, 3]
         common = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)
         size = np.log(h)
-        row = np.abs(size[:, None] - size) < _ROW_HEIGHTS
+        row = np.asarray(np.abs(size[:, None] - size) < _ROW_HEIGHTS, np.bool_)
         row &= common[..., 1] >= _BESIDE * np.minimum(h[:, None], h)
         row &= -common[..., 0] <= _ROW_GAP * np.maximum(h[:, None], h)
         np.fill_diagonal(row, False)

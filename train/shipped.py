@@ -34,7 +34,13 @@ _BLANK, _PRINTED, _HANDWRITTEN = 0, 1, 2  # `kind` of the sudoku cells
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--tier", type=click.Choice(list(TIERS)), default="small", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Run folder to write.")
-@click.option("--epochs", type=click.IntRange(1), help="Instead of the recipe's.")
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    multiple=True,
+    help="Instead of the recipe's. Given again, another training goes on from the one before, with the learning rate "
+    "raised again (warm restarts, Loshchilov and Hutter 2017); RUN-1, RUN-2 … keep those before.",
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the weights and of the batches' order.")
 @click.option("--start", type=click.Path(exists=True, path_type=Path), help="Run folder of a model to go on from.")
 @click.option("--teacher", type=click.Path(exists=True, path_type=Path), help="Run folder of a model to learn from.")
@@ -44,7 +50,7 @@ def main(
     data: Path,
     tier: str,
     out: Path,
-    epochs: int | None,
+    epochs: tuple[int, ...],
     seed: int,
     start: Path | None,
     teacher: Path | None,
@@ -52,32 +58,39 @@ def main(
     resume: bool,
 ) -> None:
     """Trains a shipped model from the sets in DATA and judges it on the parts held back."""
-    recipe = RECIPES[tier]
-    if epochs:
-        recipe = replace(recipe, epochs=epochs)
-    recipe = replace(recipe, validation_fraction=0.05)
     parts, held = load_parts(data)
     marks, (unseen_shapes, unseen_blanks) = load_marks(data)
-    others = "".join(f" --{name} {run.name}" for name, run in (("start", start), ("teacher", teacher)) if run)
-    run = fit_run(
-        parts,
-        recipe,
-        out,
-        seed=seed,
-        image_seed=_IMAGE_SEED,
-        test=replace(load_dataset(f"{data / 'mnist'}:test"), provenance={"source": "mnist:test"}),
-        rejects=marks,
-        start=start and start / "model.keras",
-        teacher=teacher and teacher / "model.keras",
-        variants=variants,
-        resume=resume,
-        command=f"python -m edgits.train.shipped DATA --tier {tier} --epochs {recipe.epochs} --seed {seed}{others} "
-        "--out RUN",
-        on_epoch=lambda row: click.echo(
-            f"epoch {row['epoch']:.0f}/{recipe.epochs}  accuracy {row['accuracy']:.4f}  "
-            f"validation {row['val_accuracy']:.4f}  loss {row['loss']:.4f}  {row['seconds']:.0f} s"
-        ),
-    )
+    test = replace(load_dataset(f"{data / 'mnist'}:test"), provenance={"source": "mnist:test"})
+    cycles = epochs or (RECIPES[tier].epochs,)
+    asked = "".join(f" --epochs {count}" for count in cycles) + f" --seed {seed}"
+    asked += "".join(f" --{name} {run.name}" for name, run in (("start", start), ("teacher", teacher)) if run)
+
+    def fit(count: int, folder: Path, start: Path | None) -> Run:
+        return fit_run(
+            parts,
+            replace(RECIPES[tier], epochs=count, validation_fraction=0.05),
+            folder,
+            seed=seed,
+            image_seed=_IMAGE_SEED,
+            test=test,
+            rejects=marks,
+            start=start and start / "model.keras",
+            teacher=teacher and teacher / "model.keras",
+            variants=variants,
+            resume=resume,
+            command=f"python -m edgits.train.shipped DATA --tier {tier}{asked} --out RUN",
+            on_epoch=lambda row: click.echo(
+                f"{folder.name}  epoch {row['epoch']:.0f}/{count}  accuracy {row['accuracy']:.4f}  "
+                f"validation {row['val_accuracy']:.4f}  loss {row['loss']:.4f}  {row['seconds']:.0f} s"
+            ),
+        )
+
+    for number, count in enumerate(cycles[:-1], 1):
+        before = out.with_name(f"{out.name}-{number}")
+        if not (resume and (before / "model.keras").exists()):
+            fit(count, before, start)
+        start = before
+    run = fit(cycles[-1], out, start)
     figures = judge(run, {"MNIST test": run.test, **held}, {"omniglot": unseen_shapes, "blank cells": unseen_blanks})
     files.write_json(out / "figures.json", figures)
     card = replace(run.card, training={**run.card.training, "figures": figures})
