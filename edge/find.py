@@ -183,7 +183,9 @@ def area_of(marks: Sequence[Candidate], size: tuple[int, int], *, board: bool) -
     low, high = boxes[:, :2].min(axis=0) - margin, (boxes[:, :2] + boxes[:, 2:]).max(axis=0) + margin
     # a ruled line is known by its length
     more = np.maximum(2 * LENGTH * max(scales) - (high - low), 0) / 2
-    left, top = np.maximum(low - more, 0).astype(int).tolist()
+    # its smaller pictures, those of the paper too, have the frame's own pixels
+    grid = 4 * int(max(scales))
+    left, top = (np.maximum(low - more, 0) // grid * grid).astype(int).tolist()
     right, bottom = np.minimum(high + more, (size[1], size[0])).astype(int).tolist()
     return Area((left, top, right - left, bottom - top), scales, board)
 
@@ -216,7 +218,7 @@ def neighbours(marks: Sequence[Candidate], doubtful: Sequence[bool]) -> list[tup
     Returns:
         Indexes into `marks`, the nearest pairs first.
     """
-    if len(marks) < 2:
+    if len(marks) < 2 or not any(doubtful):
         return []
     boxes = np.array([mark.mark.box for mark in marks], np.float32)
     low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]

@@ -141,6 +141,7 @@ def copy_model(keras: Any, model: Any, precision: str) -> Any:
 
     copy = keras.models.clone_model(model, clone_function=layer)
     copy.set_weights(model.get_weights())
+    copy.optimizer, copy.compiled = None, False  # some versions of Keras copy that, too, but not its state
     return copy
 
 

@@ -162,7 +162,7 @@ def test_over_the_scene_every_new_number_is_there_within_half_a_second_and_stays
 @pytest.mark.parametrize("speed", [0, 150, 400])
 def test_a_page_that_moves_is_followed(reader, speed):
     """A window slides over a still page, `speed` pixels a second, back and forth."""
-    page, truth = Scene(seed=1, width=960, height=720).frame(70)
+    page, truth = Scene(seed=4, width=960, height=720).frame(70)
     follower, hits, written = Follower(), 0, 0
     for index in range(45):
         x = round(80 + 80 * np.sin(speed * index / 30 / 80))

@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -70,8 +71,9 @@ def tasks() -> dict[str, list[Callable[[], object]]]:
     for size in ("640x480", "320x240"):
         width, height = map(int, size.split("x"))
         scene, reader = Scene(width=width, height=height), Reader(Recognizer.load("small"))
-        frames = [scene.frame(index)[0] for index in _FRAMES]
-        found[f"frame {size}"] = [lambda frame=frame, reader=reader: reader.read(frame, source="") for frame in frames]
+        reads = [partial(reader.read, scene.frame(index)[0], source="") for index in _FRAMES]
+        found[f"frame {size}"] = [*reads]
+        found[f"followed {size}"] = [partial(read, area=read().area) for read in reads]
     return found
 
 

@@ -5,6 +5,7 @@ import os
 import struct
 import subprocess
 import sys
+import zipfile
 
 import cv2
 import numpy as np
@@ -96,6 +97,8 @@ def test_history_workbook_and_card_agree(classic):
     for row, cells in zip(history, book["History"].iter_rows(min_row=2, max_col=5, values_only=True), strict=True):
         assert [float(value) for value in list(row.values())[:5]] == pytest.approx(list(cells), rel=1e-4)
     card = load_card(run / "model.keras")
+    with zipfile.ZipFile(run / "model.keras") as stored:
+        assert b"optimizer" not in stored.read("model.weights.h5")  # it would take thrice the space
     facts = {name.value: value.value for name, value in book["Summary"].iter_rows(min_row=2)}
     assert facts["Accuracy"] == pytest.approx(card.accuracy["value"])
     assert facts["Accuracy"] == pytest.approx(float(history[-1]["val_accuracy"]), abs=1e-4)
