@@ -193,7 +193,7 @@ def test_a_part_of_a_frame_shows_what_is_known_and_nothing_new():
     tracker = Tracker()
     run(tracker, [seen(*ROW)] * 10)
     moved = [((name + (x == ROW[0][2])) % 10, share, x + 9, y) for name, share, x, y in ROW]
-    parts = [seen(*moved, (8, 0.9, 400, 300))] * 12
+    parts = [seen((8, 0.9, 400, 300), *moved)] * 12
     results = [tracker.update(part, time=(10 + index) / 30, whole=False) for index, part in enumerate(parts)]
     assert [digit.digit for digit in results[-1].digits] == [name for name, *_ in moved]  # a changed one is followed
     assert all(sum(result.lines) == len(result.digits) == len(ROW) for result in results)
