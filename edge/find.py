@@ -26,8 +26,8 @@ __all__ = ["WIDEST_DIGIT", "Candidate", "Page", "look", "views"]
 _SEARCH_SIZE = 2048
 # Heights of marks that are looked for at each size, in its own pixels: the least of all, and the band of each size.
 _LEAST_HEIGHT, _LOWEST, _HIGHEST = 9, 28, 160
-# Frames of a lower median grey may be a board with chalk on it.
-_DARK = 130
+# Frames of a lower median grey may be a board with chalk on it; a camera that exposes by itself shows a board lighter.
+_DARK, LIGHTEST_BOARD = 130, 170
 # Rougher or fuller surroundings are no paper: of digits on made-up photos 99.5 % have less than 0.2 and 0.18.
 _ROUGHEST, _FULLEST = 0.22, 0.25
 # A mark no wider than this share of its height is an edge if the light differs from side to side by this share
@@ -71,12 +71,13 @@ class Candidate:
     level: Level = field(repr=False)
 
 
-def views(frame: Image, area: Area | None = None) -> Iterator["Page"]:
+def views(frame: Image, area: Area | None = None, *, lightest: float = _DARK) -> Iterator["Page"]:
     """Sees a frame as ink on paper and then, if it is dark, as chalk on a board too.
 
     Args:
         frame: uint8 (H, W) or (H, W, 3) blue-green-red.
         area: Where and how to look, as `area_of` found it in a frame of this size; by default everywhere.
+        lightest: Median grey level below which the frame counts as dark, in [0, 255].
     """
     scale = max(1.0, max(frame.shape[:2]) / _SEARCH_SIZE)
     every = scales_of(tuple(round(side / scale) for side in frame.shape[:2]), scale)
@@ -91,9 +92,9 @@ def views(frame: Image, area: Area | None = None) -> Iterator["Page"]:
         seen = see(_light(gray, area.board), scale=scale, corner=area.box[:2], only=area.scales)
         yield Page(seen, every, board=area.board)
         return
-    dark = float(np.median(gray[::16, ::16])) < _DARK
-    yield Page(see(gray, scale=scale), every)
-    if dark:
+    median = float(np.median(gray[::16, ::16]))
+    yield Page(see(gray, scale=scale), every, dark=median < _DARK)
+    if median < lightest:
         yield Page(see(_light(gray, board=True), scale=scale), every, board=True)
 
 
@@ -109,10 +110,14 @@ class Page:
         levels: The frame at several sizes, the largest first.
         scales: Scales of all the sizes that there are, the finest first; `levels` may be fewer.
         board: Whether the frame is a board with chalk on it, seen as its negative.
+        dark: Whether the frame is as dark as boards mostly are.
     """
 
-    def __init__(self, levels: Sequence[Level], scales: Sequence[float], *, board: bool = False) -> None:
-        self._levels, self._finest, self._coarsest, self.board = levels, scales[0], scales[-1], board
+    def __init__(
+        self, levels: Sequence[Level], scales: Sequence[float], *, board: bool = False, dark: bool = False
+    ) -> None:
+        self._levels, self._finest, self._coarsest = levels, scales[0], scales[-1]
+        self.board, self.dark = board, dark
 
     def clarity(self) -> float:
         """How much looks like writing: marks of a digit's shape count by their size and by the calm around them."""

@@ -8,7 +8,7 @@ import cv2
 
 from edgits.edge.believe import believed
 from edgits.edge.choose import Read, best_row, without_rivals
-from edgits.edge.find import WIDEST_DIGIT, Candidate, Page, area_of, core, join, neighbours, views
+from edgits.edge.find import LIGHTEST_BOARD, WIDEST_DIGIT, Candidate, Page, area_of, core, join, neighbours, views
 from edgits.edge.layout import reading_order
 from edgits.edge.recognizer import Recognizer
 from edgits.edge.results import Area, Digit, FrameResult, Reading
@@ -25,7 +25,7 @@ _GIVEN_UP = 0.1
 # So many pieces of touching digits are read in a frame at most, and so many joined pairs.
 _MOST_PIECES, _MOST_PAIRS = 160, 40
 
-# Where so many digits are read so surely as ink on paper, the frame isn't tried as a board.
+# A dark frame isn't tried as a board if so many digits are read so surely as ink on paper, a lighter one if any are.
 _PLAIN, _SURELY = 4, 0.9
 
 Pieces = dict[tuple[int, int], Candidate]
@@ -68,7 +68,7 @@ class Reader:
         size = image.shape[0], image.shape[1]
         best: list[Read] = []
         board = False
-        for page in views(image, area):
+        for page in views(image, area, lightest=LIGHTEST_BOARD):
             candidates = page.candidates
             stages.end("find")
             inputs = self.recognizer.card.normalization.batch((one.crop for one in candidates), dark_ink=True)
@@ -78,7 +78,7 @@ class Reader:
             found = self._choose(page, list(zip(candidates, readings, strict=True)), size)
             if _legible(found) > _legible(best):
                 best, board = found, page.board
-            if len(best) >= _PLAIN and _legible(best) >= _SURELY * sum(mark.box[3] for mark, _ in best):
+            if best and (not page.dark or _is_plain(best)):
                 break
             stages.end("arrange")
         digits, lines = _arrange(best)
@@ -148,6 +148,10 @@ def _confidence(reading: Reading) -> float:
 def _legible(read: Sequence[Read]) -> float:
     """How much was read: the height of the digits, each by its confidence."""
     return float(sum(reading.confidence * candidate.box[3] for candidate, reading in read))
+
+
+def _is_plain(read: Sequence[Read]) -> bool:
+    return len(read) >= _PLAIN and _legible(read) >= _SURELY * sum(mark.box[3] for mark, _ in read)
 
 
 def _arrange(read: Sequence[Read]) -> tuple[tuple[Digit, ...], tuple[int, ...]]:

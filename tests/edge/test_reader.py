@@ -73,6 +73,16 @@ def test_touching_digits_are_read_apart(reader):
     assert read >= total / 2
 
 
+@pytest.mark.parametrize("lifted", [0, 70, 110])
+def test_chalk_on_a_board_is_read_however_light_the_camera_shows_it(reader, lifted):
+    """The median grey is 84, 131, 158: a camera that exposes by itself lifts a dark board."""
+    (frame,) = frames(0, (60,))
+    board = (lifted + (255.0 - frame.image) * (255 - lifted) / 255).astype(np.uint8)
+    result = reader.read(board, source="scene")
+    assert result.text == frame.truth.text
+    assert result.area.board
+
+
 def test_the_outline_of_a_sheet_is_not_parted(reader, monkeypatch):
     """On this page it is a mark as large as the sheet, and parting it took a quarter of the frame's time."""
     monkeypatch.setattr("edgits.edge.find.Page.pieces", lambda *_: pytest.fail("it was parted"))
