@@ -1,7 +1,8 @@
 """Reads frame after frame of a camera and follows the digits.
 
-While a view stays, most frames are searched only around the digits that are known; all of a frame is searched several
-times a second, and as long as digits come, go or are missed.
+While a view stays, most frames are searched only around the digits that are known, and of these only such are read
+again whose ink looks different or that weren't read surely; all of a frame is searched and read several times a
+second, and as long as digits come, go or are missed.
 """
 
 import math

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from edgits.images import Image
+
 Box = tuple[int, int, int, int]
 """Left, top, width, height in pixels."""
 
@@ -84,6 +86,23 @@ class Digit:
         return value
 
 
+@dataclass(frozen=True, eq=False)
+class Known:
+    """A digit that was read surely, by which it is known again in the next frame.
+
+    Attributes:
+        box: Where it was, in the picture as the reader got it.
+        mask: uint8 (h, w), 1 where its ink was, at the size that showed it.
+        scale: Pixels of the picture for one of that size's own.
+        reading: What it was read as.
+    """
+
+    box: Box
+    mask: Image
+    scale: float
+    reading: Reading
+
+
 @dataclass(frozen=True)
 class Area:
     """Where the digits of a frame are, and how they were seen there.
@@ -92,11 +111,13 @@ class Area:
         box: Around them and what is near, in the picture as the reader got it.
         scales: Sizes that showed them, in pixels of the picture for one of that size's own.
         board: Whether they are light on dark.
+        known: Those that need not be read again where their ink looks the same.
     """
 
     box: Box
     scales: frozenset[float]
     board: bool = False
+    known: tuple[Known, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """What of each frame is searched, and that nothing is missed by it."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from edgits.edge.frame import Frame, Truth
 from edgits.edge.live import count_hits
 from edgits.edge.reader import Reader
 from edgits.edge.recognizer import Recognizer
-from edgits.edge.results import Area, Digit, FrameResult
+from edgits.edge.results import Area, Digit, FrameResult, Reading
 from edgits.edge.scene import PAGE_SECONDS, Scene
 from edgits.edge.view import Region
 
@@ -129,6 +131,33 @@ def test_around_its_digits_a_frame_reads_as_it_does_whole(reader, size, board):
     assert (again.area.scales, again.area.board) == (first.area.scales, board)
     for old, new in zip(first.digits, again.digits, strict=True):
         assert new.box == pytest.approx(old.box, abs=0.1 * old.box[3])
+
+
+def test_digits_that_look_as_they_did_are_not_read_again(reader, monkeypatch):
+    image, truth = Scene(seed=4).frame(60)
+    first = reader.read(image, source="test")
+    assert len(first.area.known) == sum(digit.confidence >= 0.97 for digit in first.digits) > 5
+    batches, run = [], reader.recognizer.runtime.run
+    monkeypatch.setattr(reader.recognizer.runtime, "run", lambda batch: batches.append(len(batch)) or run(batch))
+    noisy = image + np.random.default_rng(1).normal(0, 2, image.shape)
+    again = reader.read(np.clip(noisy, 0, 255).astype(np.uint8), source="test", area=first.area)
+    assert again.text == truth.text
+    assert sum(batches) == len(first.digits) - len(first.area.known)
+    reader.read(image, source="test", area=replace(first.area, known=()))
+    assert sum(batches[1:]) >= len(first.digits)
+
+
+@pytest.mark.parametrize("board", [False, True])
+def test_another_digit_in_the_same_place_is_read(reader, board):
+    def page(digit):
+        image = np.full((480, 640, 3), 235, np.uint8)
+        cv2.putText(image, digit, (280, 260), cv2.FONT_HERSHEY_SIMPLEX, 2, (40, 40, 40), 4, cv2.LINE_AA)
+        return 255 - image if board else image
+
+    for before, after in ("38", "83", "56", "17", "08", "49"):
+        area = reader.read(page(before), source="test").area
+        known = [replace(one, reading=Reading(int(before), 1.0)) for one in area.known]
+        assert reader.read(page(after), source="test", area=replace(area, known=tuple(known))).text == after
 
 
 def test_only_the_area_is_searched(reader):

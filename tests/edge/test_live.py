@@ -118,7 +118,7 @@ def test_fps_counts_intervals():
 
 def test_while_the_camera_is_lost_nothing_is_read_or_reported(tmp_path):
     runtime_asked = []
-    camera, eyes = ScriptedCamera([page(0), None, None, page(1)]), reader()
+    camera, eyes = ScriptedCamera([page(0), None, None, page(30)]), reader()
     lines, keeper = JsonLines(tmp_path / "out.jsonl"), Keeper()
     for _ in watch(camera, eyes, sinks=[lines, keeper]):
         runtime_asked.append(eyes.recognizer.runtime.asked)
