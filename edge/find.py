@@ -77,7 +77,7 @@ def views(frame: Image, area: Area | None = None, *, lightest: float = _DARK) ->
     Args:
         frame: uint8 (H, W) or (H, W, 3) blue-green-red.
         area: Where and how to look, as `area_of` found it in a frame of this size; by default everywhere.
-        lightest: Median grey level below which the frame counts as dark, in [0, 255].
+        lightest: Median grey level, in [0, 255], from which on no frame is seen as a board.
     """
     scale = max(1.0, max(frame.shape[:2]) / _SEARCH_SIZE)
     every = scales_of(tuple(round(side / scale) for side in frame.shape[:2]), scale)

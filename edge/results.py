@@ -147,7 +147,7 @@ class FrameResult:
     frame: int | None = None
     region: Box | None = None
     turn: Turn = UPRIGHT
-    area: Area | None = None
+    area: Area | None = field(default=None, repr=False)
     age_ms: float | None = None
 
     def __post_init__(self) -> None:
