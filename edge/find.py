@@ -52,7 +52,6 @@ class Candidate:
 
     Attributes:
         box: Where it is, in pixels of the frame.
-        crop: uint8 (H, W) grey, dark ink with a margin on even paper; other marks are left out.
         contrast: Share of the paper's light that its ink takes away, in [0, 1].
         rough: How rough the paper around it is in relation to its ink: 0 smooth, above 0.3 hardly paper at all.
         crowd: Share of its surroundings that is other ink, in [0, 1].
@@ -62,13 +61,17 @@ class Candidate:
     """
 
     box: Box
-    crop: Image
     contrast: float
     rough: float
     crowd: float
     stroke: float
     mark: Mark = field(repr=False)
     level: Level = field(repr=False)
+
+    @cached_property
+    def crop(self) -> Image:
+        """What a model reads: uint8 (H, W) grey, dark ink with a margin on even paper; other marks are left out."""
+        return _cut(self.level, self.mark)
 
 
 def views(frame: Image, area: Area | None = None, *, lightest: float = _DARK) -> Iterator["Page"]:
@@ -316,7 +319,7 @@ def _candidate(level: Level, mark: Mark, rough: float, crowd: float) -> Candidat
     contrast = float(np.partition(inks, place)[place]) / 255
     left, top, wide, high = (round(side * level.scale) for side in mark.box)
     box = left + level.corner[0], top + level.corner[1], wide, high
-    return Candidate(box, _cut(level, mark), contrast, rough, crowd, mark.stroke * level.scale, mark, level)
+    return Candidate(box, contrast, rough, crowd, mark.stroke * level.scale, mark, level)
 
 
 def _cut(level: Level, mark: Mark) -> Image:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import accumulate
 
 import cv2
@@ -60,7 +59,15 @@ class Reader:
     def __init__(self, recognizer: Recognizer, *, threshold: float | None = None) -> None:
         self.recognizer, self.threshold = recognizer, threshold
 
-    def read(self, image: Image, *, source: str, frame: int | None = None, area: Area | None = None) -> FrameResult:
+    def read(
+        self,
+        image: Image,
+        *,
+        source: str,
+        frame: int | None = None,
+        area: Area | None = None,
+        known: Sequence[Known] = (),
+    ) -> FrameResult:
         """Reads one frame or photo.
 
         Args:
@@ -68,6 +75,7 @@ class Reader:
             source: Name of the camera or file, for the result.
             frame: Number of the frame from 0; None for a single image.
             area: Where to look, from the result of a frame of this size; by default everywhere.
+            known: From such a result, too: what was read surely isn't read again where its ink looks the same.
         """
         stages = _Stages()
         size = image.shape[0], image.shape[1]
@@ -75,14 +83,14 @@ class Reader:
         board = False
         for page in views(image, area, lightest=LIGHTEST_BOARD):
             candidates = page.candidates
-            recalled = [_recall(one, area.known) if area else None for one in candidates]
+            recalled = [_recall(one, known) for one in candidates]
             stages.end("find")
-            fresh = [one.crop for one, known in zip(candidates, recalled, strict=True) if known is None]
+            fresh = [one.crop for one, reading in zip(candidates, recalled, strict=True) if reading is None]
             inputs = self.recognizer.card.normalization.batch(fresh, dark_ink=True)
             stages.end("normalize")
             readings = iter(self.recognizer.readings(self.recognizer.probabilities(inputs), threshold=self.threshold))
             stages.end("classify")
-            read = [(one, known or next(readings)) for one, known in zip(candidates, recalled, strict=True)]
+            read = [(one, reading or next(readings)) for one, reading in zip(candidates, recalled, strict=True)]
             found = self._choose(page, read, size)
             if _legible(found) > _legible(best):
                 best, board = found, page.board
@@ -91,10 +99,9 @@ class Reader:
             stages.end("arrange")
         digits, lines = _arrange(best)
         around = area_of([mark for mark, _ in best], size, board=board)
-        if around:
-            around = replace(around, known=_memorize(best))
+        sure = _memorize(best)
         stages.end("arrange")
-        return FrameResult(source, size[1], size[0], digits, lines, stages.ms, frame, area=around)
+        return FrameResult(source, size[1], size[0], digits, lines, stages.ms, frame, area=around, known=sure)
 
     def _choose(self, page: Page, read: Sequence[Read], size: tuple[int, int]) -> list[Read]:
         found = self._part(page, read) + self._join(read) + self._cores(read)

@@ -111,13 +111,11 @@ class Area:
         box: Around them and what is near, in the picture as the reader got it.
         scales: Sizes that showed them, in pixels of the picture for one of that size's own.
         board: Whether they are light on dark.
-        known: Those that need not be read again where their ink looks the same.
     """
 
     box: Box
     scales: frozenset[float]
     board: bool = False
-    known: tuple[Known, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,6 +133,7 @@ class FrameResult:
         region: The part of the picture that was read; None for all of it.
         turn: How the source's picture was brought upright. `to_json` gives size and boxes in pixels of the source.
         area: Where to look for its digits in the next picture; None if there are none.
+        known: Those of them that were read surely.
         age_ms: Milliseconds from the moment the picture came from a live camera until it was read; None of files.
     """
 
@@ -148,6 +147,7 @@ class FrameResult:
     region: Box | None = None
     turn: Turn = UPRIGHT
     area: Area | None = field(default=None, repr=False)
+    known: tuple[Known, ...] = field(default=(), repr=False)
     age_ms: float | None = None
 
     def __post_init__(self) -> None:

@@ -1,14 +1,14 @@
 """A reader that can be changed while it runs: threshold, region, model. Knows no page and no network."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from edgits.edge.live import Settings
 from edgits.edge.reader import Reader
 from edgits.edge.recognizer import Recognizer
-from edgits.edge.results import Area, FrameResult
+from edgits.edge.results import Area, FrameResult, Known
 from edgits.edge.view import Region
 from edgits.images import Image
 
@@ -88,6 +88,14 @@ class Steering:
             self._state = (choice, Reader(recognizer, threshold=choice.threshold))
             self.settings.region = choice.region
 
-    def read(self, image: Image, *, source: str, frame: int | None = None, area: Area | None = None) -> FrameResult:
+    def read(
+        self,
+        image: Image,
+        *,
+        source: str,
+        frame: int | None = None,
+        area: Area | None = None,
+        known: Sequence[Known] = (),
+    ) -> FrameResult:
         """See `Reader.read`."""
-        return self._state[1].read(image, source=source, frame=frame, area=area)
+        return self._state[1].read(image, source=source, frame=frame, area=area, known=known)

@@ -150,7 +150,7 @@ def test_the_edge_of_a_shadow_is_no_ink(at, softness, shade):
     light = 220 - (220 - shade) * (0.5 + 0.5 * np.tanh((np.arange(320) - at) / softness))
     frame = np.repeat(light[None].astype(np.uint8), 240, axis=0)
     # where the rim cuts a soft edge, it can't be told from a cut stroke beside it; nothing there is a mark
-    cut = 0 if 2 * softness <= at <= 320 - 2 * softness else 4
+    cut = 0 if 3 * softness <= at <= 320 - 3 * softness else 4
     assert all(not level.mask[:, cut : level.mask.shape[1] - cut].any() for level in see(frame))
     assert all(not page.candidates for page in views(frame))
 

@@ -14,7 +14,7 @@ from edgits.edge.frame import Frame, Truth
 from edgits.edge.live import count_hits
 from edgits.edge.reader import Reader
 from edgits.edge.recognizer import Recognizer
-from edgits.edge.results import Area, Digit, FrameResult, Reading
+from edgits.edge.results import Area, Digit, FrameResult, Known, Reading
 from edgits.edge.scene import PAGE_SECONDS, Scene
 from edgits.edge.view import Region
 
@@ -27,13 +27,14 @@ def reader() -> Reader:
 
 
 class Told:
-    """Reads what it is told to, where that lies in the area; remembers the areas."""
+    """Reads what it is told to, where that lies in the area; remembers the areas, and what was known."""
 
     def __init__(self) -> None:
-        self.shown, self.areas = list(ROW), []
+        self.shown, self.areas, self.knew = list(ROW), [], []
 
-    def read(self, image, *, source, frame=None, area=None):
+    def read(self, image, *, source, frame=None, area=None, known=()):
         self.areas.append(area)
+        self.knew.append(bool(known))
         x, y, w, h = area.box if area else (0, 0, image.shape[1], image.shape[0])
         digits = tuple(
             Digit(name, 0.9, box)
@@ -42,7 +43,8 @@ class Told:
         )
         around = Area((60, 60, 160, 130), frozenset({1.0})) if digits else None
         lines = (len(digits),) if digits else ()
-        return FrameResult(source, image.shape[1], image.shape[0], digits, lines, {}, frame, area=around)
+        sure = tuple(Known(box, np.ones((1, 1), np.uint8), 1.0, Reading(name, 0.99)) for name, box in self.shown)
+        return FrameResult(source, image.shape[1], image.shape[0], digits, lines, {}, frame, area=around, known=sure)
 
 
 def frames(count, *, start=0, fps=30.0, size=(480, 640, 3)):
@@ -61,11 +63,24 @@ def test_all_of_the_frame_is_searched_several_times_a_second_and_until_the_view_
     assert searched == list(range(0, 60, 5))
 
 
-def test_a_camera_of_few_frames_a_second_is_searched_whole():
+def test_all_digits_are_read_as_often_but_not_in_the_frames_that_are_searched_whole():
     told, follower = Told(), Follower()
-    for frame in frames(20, fps=5.0):
+    for frame in frames(60):
+        follower.read(told, frame)
+    assert [index for index, knew in enumerate(told.knew) if not knew] == [0, *range(6, 60, 5)]
+    told.shown.append((7, (400, 300, 30, 50)))
+    follower.read(told, frames(1, start=60)[0])
+    follower.read(told, frames(1, start=61)[0])
+    assert (whole(told.areas[-1:]), told.knew[-1:]) == ([True], [False])  # the next sees what is new, and reads all
+
+
+@pytest.mark.parametrize(("fps", "reads"), [(5.0, [True, False] * 10), (1.0, [True] * 20)])
+def test_a_camera_of_few_frames_a_second_is_searched_whole_and_all_is_read_within_0_3_seconds(fps, reads):
+    told, follower = Told(), Follower()
+    for frame in frames(20, fps=fps):
         follower.read(told, frame)
     assert all(whole(told.areas))
+    assert [not knew for knew in told.knew] == reads
 
 
 def test_a_new_digit_is_known_half_a_second_later_and_one_that_goes_is_looked_for():
@@ -136,14 +151,14 @@ def test_around_its_digits_a_frame_reads_as_it_does_whole(reader, size, board):
 def test_digits_that_look_as_they_did_are_not_read_again(reader, monkeypatch):
     image, truth = Scene(seed=4).frame(60)
     first = reader.read(image, source="test")
-    assert len(first.area.known) == sum(digit.confidence >= 0.97 for digit in first.digits) > 5
+    assert len(first.known) == sum(digit.confidence >= 0.97 for digit in first.digits) > 5
     batches, run = [], reader.recognizer.runtime.run
     monkeypatch.setattr(reader.recognizer.runtime, "run", lambda batch: batches.append(len(batch)) or run(batch))
     noisy = image + np.random.default_rng(1).normal(0, 2, image.shape)
-    again = reader.read(np.clip(noisy, 0, 255).astype(np.uint8), source="test", area=first.area)
+    again = reader.read(np.clip(noisy, 0, 255).astype(np.uint8), source="test", known=first.known)
     assert again.text == truth.text
-    assert sum(batches) == len(first.digits) - len(first.area.known)
-    reader.read(image, source="test", area=replace(first.area, known=()))
+    assert sum(batches) == len(first.digits) - len(first.known)
+    reader.read(image, source="test", area=first.area)
     assert sum(batches[1:]) >= len(first.digits)
 
 
@@ -155,9 +170,10 @@ def test_another_digit_in_the_same_place_is_read(reader, board):
         return 255 - image if board else image
 
     for before, after in ("38", "83", "56", "17", "08", "49"):
-        area = reader.read(page(before), source="test").area
-        known = [replace(one, reading=Reading(int(before), 1.0)) for one in area.known]
-        assert reader.read(page(after), source="test", area=replace(area, known=tuple(known))).text == after
+        first = reader.read(page(before), source="test")
+        known = [replace(one, reading=Reading(int(before), 1.0)) for one in first.known]
+        for area in None, first.area:
+            assert reader.read(page(after), source="test", area=area, known=known).text == after
 
 
 def test_only_the_area_is_searched(reader):

@@ -73,7 +73,10 @@ def tasks() -> dict[str, list[Callable[[], object]]]:
         scene, reader = Scene(width=width, height=height), Reader(Recognizer.load("small"))
         reads = [partial(reader.read, scene.frame(index)[0], source="") for index in _FRAMES]
         found[f"frame {size}"] = [*reads]
-        found[f"followed {size}"] = [partial(read, area=read().area) for read in reads]
+        before = [read() for read in reads]
+        found[f"followed {size}"] = [
+            partial(read, area=result.area, known=result.known) for read, result in zip(reads, before, strict=True)
+        ]
     return found
 
 
