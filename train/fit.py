@@ -102,7 +102,8 @@ def fit_run(
     rows: list[EpochRow] = []
     with over.place(out) as place:
         folder = variants or (checkpoint.folder if over.leads else place) / "variants"
-        with Variants(mixture, folder, count=recipe.epochs) as images:
+        count = min(recipe.epochs, recipe.variants) if recipe.augment else 1
+        with Variants(mixture, folder, count=count) as images:
             keras.utils.set_random_seed(seed)
             with over.scope():
                 if checkpoint.exists():

@@ -18,8 +18,6 @@ from edgits.train.marks import no_digit
 
 # Share of an epoch that shows what is no digit.
 NONE_SHARE = 0.18
-# An epoch's images are made in so many variants; epochs take them in turn, which saves making them anew.
-VARIANTS = 10
 _NEIGHBOUR_SHARE = 0.12
 # Of what is no digit, so much is taken from real images where there are any.
 _FOUND_SHARE = 0.4
@@ -64,7 +62,6 @@ class Mixture:
         reject: bool,
         rejects: Sequence[npt.NDArray[np.uint8]] = (),
     ) -> None:
-        self.variants = VARIANTS if augmented else 1
         self._parts, self._normalization = list(parts), normalization
         self._augmented, self._seed, self._rejects = augmented, seed, [images for images in rejects if len(images)]
         self._none = len(parts[0].data.class_names) if reject else None

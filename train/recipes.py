@@ -23,6 +23,9 @@ class Recipe:
         schedule: ``"constant"``, or ``"cosine"`` down to 0 after a short warm-up (Loshchilov & Hutter 2017).
         label_smoothing: Share of each target spread over all classes (Szegedy et al. 2016).
         augment: Whether images are varied in shape, pen, paper, light and noise.
+        variants: How often all images are varied anew; epochs take these in turn, which saves making them each time.
+            A wide model learns ten by heart: `base` reads the images of its tenth that it trained on in 40 epochs
+            1.2 points better than the same digits varied afresh (`nano` 0.5).
         reject: Whether an output ``"none"`` learns what is no digit.
         distillation: Share of each target that a teacher gives, where there is one.
         patience: Epochs without a better validation loss after which training ends and the best
@@ -43,6 +46,7 @@ class Recipe:
     schedule: Literal["constant", "cosine"] = "cosine"
     label_smoothing: float = 0.05
     augment: bool = True
+    variants: int = 10
     reject: bool = True
     distillation: float = 0.7
     patience: int = 0
@@ -55,6 +59,8 @@ class Recipe:
             raise ModelError(f"recipe '{self.name}' asks for model '{self.model}'; choose {', '.join(MODELS)}")
         if self.epochs < 1 or self.batch_size < 1:
             raise ModelError(f"epochs and batch size must be 1 or more, found {self.epochs} and {self.batch_size}")
+        if self.variants < 1:
+            raise ModelError(f"images are varied at least once, found variants={self.variants}")
         if not 0 <= self.distillation <= 1 or self.patience < 0:
             raise ModelError(
                 f"distillation must be 0 to 1 and patience 0 or more, found {self.distillation} and {self.patience}"
@@ -101,8 +107,9 @@ RECIPES = {
             "base",
             "base",
             "the most accurate: at most 400 KB in int8",
-            epochs=40,
+            epochs=60,
             label_smoothing=0.02,
+            variants=40,
             precision="mixed_bfloat16",
         ),
     )

@@ -44,7 +44,7 @@ class Variants:
 
     def __init__(self, made: Mixture, folder: Path, *, count: int, workers: int | None = None) -> None:
         self.mixture = made
-        self.count = min(count, made.variants)
+        self.count = count
         self._pickled = pickle.dumps(made)
         self.folder = files.make_folder(folder / _digest(self._pickled))
         self._workers = min(workers or os.cpu_count() or 1, self.count)

@@ -56,7 +56,6 @@ def test_an_image_that_counts_twice_is_varied_twice(digits):
 def test_plain_images_are_not_varied(digits):
     few = digits.take(np.arange(0, 200, 20))
     plain = mixture([Part(few)], augmented=False, reject=False)
-    assert plain.variants == 1
     expected = Normalization().batch(few.images[plain.picks(0)[:, 1]])
     assert np.array_equal(as_input(plain.make(0)), expected)
     assert plain.labels(plain.picks(0)).tolist() == few.labels[plain.picks(0)[:, 1]].tolist()
