@@ -68,12 +68,13 @@ def predict(
 
 
 def _line(result: "FrameResult") -> str:
-    """Writes a result for a person: the text, and each digit's confidence."""
+    """Writes a result for a person: the numbers, and each digit's confidence."""
     if not result.digits:
         return f"{result.source}: no digits"
     rest = iter(result.digits)
     shares = [" ".join(f"{100 * next(rest).confidence:.0f}%" for _ in range(count)) for count in result.lines]
-    return f"{result.source}: {' | '.join(result.text.split())}   ({' | '.join(shares)})"
+    text = " | ".join(" ".join(line) for line in result.numbers)
+    return f"{result.source}: {text}   ({' | '.join(shares)})"
 
 
 @click.command()

@@ -167,13 +167,13 @@ def _write_notes(bar: Image, notes: list[tuple[str, Colour]], unit: float) -> in
 
 
 def _write_text(bar: Image, result: FrameResult, room: int, unit: float, nothing: str) -> None:
-    """Writes the reading: the lines of it side by side, or in rows where that makes them larger."""
+    """Writes the numbers of the reading: its lines side by side, or in rows where that makes them larger."""
     margin = round(14 * unit)
     room -= margin
     if not result.digits:
         _write_rows(bar, [fit_text(nothing, room, 0.8 * unit, 0.7 * unit)], margin, GREY)
         return
-    lines = result.text.split("\n")
+    lines = [" ".join(line) for line in result.numbers]
     ways = []
     for count in range(1, min(_MOST_ROWS, len(lines)) + 1):
         each = -(-len(lines) // count)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from edgits.edge.layout import split_numbers
 from edgits.images import Image
 
 Box = tuple[int, int, int, int]
@@ -161,6 +162,18 @@ class FrameResult:
         return "\n".join("".join(str(next(rest).digit) for _ in range(count)) for count in self.lines)
 
     @property
+    def numbers(self) -> tuple[tuple[str, ...], ...]:
+        """The numbers of each line, as text: digits that stand apart from the others of a line are other numbers."""
+        found, begin = [], 0
+        for count in self.lines:
+            line = self.digits[begin : begin + count]
+            begin += count
+            rest = iter(line)
+            sizes = split_numbers([digit.box for digit in line])
+            found.append(tuple("".join(str(next(rest).digit) for _ in range(size)) for size in sizes))
+        return tuple(found)
+
+    @property
     def latency_ms(self) -> float:
         """Milliseconds that reading this frame took, all stages together."""
         return sum(self.timings.values())
@@ -179,6 +192,7 @@ class FrameResult:
                 for digit in self.digits
             ],
             "text": self.text,
+            "numbers": [list(line) for line in self.numbers],
             "latency_ms": round(self.latency_ms, 2),
         }
         if self.age_ms is not None:

@@ -4,9 +4,9 @@ It knows digits and times, no images. The tracker settles each digit; this settl
 a screen, a message or a relay changes once when the number does.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from edgits.edge.results import Digit
+from edgits.edge.results import Digit, FrameResult
 from edgits.edge.sinks import Shot
 
 # Seconds of frames' time for which a text must stay. With the tracker's own delay, a new number is
@@ -21,7 +21,7 @@ class Number:
     """A number that stands there.
 
     Attributes:
-        text: Its digits, a newline between lines; empty where there is none.
+        text: Its digits, a newline between lines and a space between the numbers of a line; empty where there is none.
         confidence: That of its least sure digit, in [0, 1]; 0 where there is none.
     """
 
@@ -56,12 +56,12 @@ class Settler:
             self._agreed = time
         elif time - self._agreed < _PATIENCE:
             return None
-        text, stable = _stable_text(digits, shot.result.lines)
-        if text != self._candidate:
+        text, stable = _stable_text(shot.result)
+        if not _same_digits(text, self._candidate):
             self._candidate, self._since = text, time
         if time - self._since < _HOLD:
             return None
-        return self._become(Number(text, min((digit.confidence for digit in stable), default=0.0)))
+        return self._become(Number(self._candidate, min((digit.confidence for digit in stable), default=0.0)))
 
     def _become(self, number: Number) -> Number | None:
         changed = number.text != self.number.text
@@ -69,12 +69,17 @@ class Settler:
         return number if changed else None
 
 
-def _stable_text(digits: tuple[Digit, ...], lines: tuple[int, ...]) -> tuple[str, list[Digit]]:
+def _same_digits(one: str, other: str) -> bool:
+    """Tells whether texts are alike but for how digits are parted into numbers, which may be doubtful."""
+    return one.replace(" ", "") == other.replace(" ", "")
+
+
+def _stable_text(result: FrameResult) -> tuple[str, list[Digit]]:
     """Returns the text of those digits that are stable, and them."""
-    rest, texts, stable = iter(digits), [], []
-    for count in lines:
+    rest, counts, stable = iter(result.digits), [], []
+    for count in result.lines:
         line = [digit for digit in (next(rest) for _ in range(count)) if digit.stable]
         stable += line
-        if line:
-            texts.append("".join(str(digit.digit) for digit in line))
-    return "\n".join(texts), stable
+        counts.append(len(line))
+    numbers = replace(result, digits=tuple(stable), lines=tuple(counts)).numbers
+    return "\n".join(" ".join(line) for line in numbers if line), stable

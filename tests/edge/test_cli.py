@@ -59,7 +59,7 @@ def edgits(*arguments: object, timeout: float = 60) -> subprocess.CompletedProce
 
 def assert_contract(line: str, *, source: str) -> None:
     value = json.loads(line)
-    assert list(value) == ["source", "frame", "width", "height", "digits", "text", "latency_ms"]
+    assert list(value) == ["source", "frame", "width", "height", "digits", "text", "numbers", "latency_ms"]
     assert (value["source"], value["width"], value["height"]) == (source, 320, 240)
     assert isinstance(value["frame"], int)
     assert value["latency_ms"] > 0
@@ -200,7 +200,7 @@ def test_predict_speaks_the_contract_in_a_process_of_its_own(model, tmp_path):
     run = edgits("predict", path, "--model", model, "--json")
     assert (run.returncode, run.stderr) == (0, "")
     value = json.loads(run.stdout)
-    assert list(value) == ["source", "width", "height", "digits", "text", "latency_ms"]
+    assert list(value) == ["source", "width", "height", "digits", "text", "numbers", "latency_ms"]
     assert value["digits"]
     missing = edgits("predict", path, tmp_path / "missing.png", "--model", model)
     assert (missing.returncode, missing.stdout) == (2, "")

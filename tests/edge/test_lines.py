@@ -32,6 +32,7 @@ def test_json_lines_are_the_contract_and_there_at_once(tmp_path, shot):
             {"digit": 0, "confidence": 0.5, "box": [50, 20, 30, 40], "track": 4, "stable": False},
         ],
         "text": "70",
+        "numbers": [["70"]],
         "latency_ms": 4.0,
     }
     sink.put(shot(7, age_ms=12.34))

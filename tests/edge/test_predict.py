@@ -54,7 +54,7 @@ def predict(*arguments: object) -> str:
 
 def test_json_is_the_contract(photo):
     value = json.loads(predict(photo, "--json"))
-    assert value.keys() == {"source", "width", "height", "digits", "text", "latency_ms"}
+    assert value.keys() == {"source", "width", "height", "digits", "text", "numbers", "latency_ms"}
     assert (value["source"], value["width"], value["height"], value["text"]) == (str(photo), 320, 240, "10")
     assert value["latency_ms"] > 0
     for digit, centre in zip(value["digits"], (78, 150), strict=True):

@@ -23,6 +23,13 @@ def shot(text: str, time: float, *, unstable: str = "", lost: bool = False, conf
     return Shot(Frame(IMAGE, 0, time, "test"), result, lost="camera lost" if lost else None)
 
 
+def apart(shot: Shot, gap: int) -> Shot:
+    """The same digits beside each other, the last one `gap` pixels away."""
+    digits = [replace(digit, box=(8 * i, 0, 5, 9)) for i, digit in enumerate(shot.result.digits)]
+    digits[-1] = replace(digits[-1], box=(8 * (len(digits) - 2) + 5 + gap, 0, 5, 9))
+    return replace(shot, result=replace(shot.result, digits=tuple(digits)))
+
+
 def follow(settler: Settler, shots: list[Shot]) -> list[str]:
     """Returns the numbers that came up."""
     return [number.text for one in shots if (number := settler.update(one)) is not None]
@@ -54,6 +61,13 @@ def test_while_a_digit_changes_the_number_stays():
 def test_a_speck_that_never_settles_does_not_hold_the_number_up():
     shots = [shot("12", i / 30, unstable="7") for i in range(60)]
     assert follow(Settler(), shots) == ["12"]
+
+
+def test_numbers_of_a_line_are_parted_as_they_were_when_they_came():
+    shots = [apart(shot("123", i / 30), gap=20) for i in range(30)]
+    closer = [apart(shot("123", i / 30), gap=3) for i in range(30, 60)]
+    after = [apart(shot("124", i / 30), gap=3) for i in range(60, 90)]
+    assert follow(Settler(), shots + closer + after) == ["12 3", "124"]
 
 
 def test_what_is_gone_is_gone():
