@@ -18,7 +18,8 @@ from edgits.edge.sinks import Shot, Sink
 from edgits.edge.view import Region
 from edgits.errors import OutputError
 
-_SETTLED = 100  # frames after which the memory is looked at first: what loads late is loaded
+# The memory is looked at after so many frames, what loads late being loaded, and each time there are tenfold.
+_SETTLED, _TENFOLD = 100, 10
 _KEPT = 10_000  # latencies of which the median is told
 _WAIT = 0.1  # seconds for a frame, after which the loop looks whether it shall end
 
@@ -177,7 +178,7 @@ class Summary:
         written: Digits that were there.
         exact: Frames whose whole text was right.
         known: Frames whose truth was known.
-        resident: Bytes of memory after 100 frames; None before.
+        resident: Bytes of memory after 100 frames, after 1,000, after 10,000 …, by frames.
     """
 
     frames: int = 0
@@ -187,7 +188,8 @@ class Summary:
     written: int = 0
     exact: int = 0
     known: int = 0
-    resident: int | None = None
+    resident: dict[int, int] = field(default_factory=dict)
+    _look: int = _SETTLED
     _first: float = 0.0
     _last: float = 0.0
 
@@ -198,8 +200,10 @@ class Summary:
         self._last = time.perf_counter()
         self._first = self._first or self._last
         self.frames += 1
-        if self.frames == _SETTLED:
-            self.resident = resident()
+        if self.frames == self._look:
+            self._look *= _TENFOLD
+            if (now := resident()) is not None:
+                self.resident[self.frames] = now
         self.latencies.append(shot.result.latency_ms)
         if (truth := shot.frame.truth) is not None:
             self.known += 1
@@ -230,8 +234,9 @@ class Summary:
             parts.append(f"digit F1 {self.f1:.3f}")
             parts.append(f"text exact in {100 * self.exact / self.known:.1f} % of frames")
         now = resident()
-        if self.resident is not None and now is not None:
-            parts.append(f"memory {self.resident / 1e6:.0f} MB after {_SETTLED} frames, {now / 1e6:.0f} MB at the end")
+        if self.resident and now is not None:
+            stages = ", ".join(f"{held / 1e6:.0f} MB after {frames:,}" for frames, held in self.resident.items())
+            parts.append(f"memory {stages} frames, {now / 1e6:.0f} MB at the end")
         return " · ".join(parts)
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -188,6 +189,15 @@ def test_without_truth_there_is_no_score():
     assert summary.fps is None
     assert "F1" not in str(summary)
     assert str(summary).startswith("1 frame ·")
+
+
+def test_the_memory_is_told_as_the_frames_become_tenfold():
+    summary = Summary()
+    (shot,) = watch(ScriptedCamera([page()]), reader())
+    for _ in range(1001):
+        assert list(summary.resident) == [count for count in (100, 1000) if count <= summary.frames]
+        summary.add(shot)
+    assert re.search(r"memory (\d+) MB after 100, (\d+) MB after 1,000 frames, (\d+) MB at the end$", str(summary))
 
 
 def test_a_hit_needs_the_digit_the_place_and_a_truth_of_its_own():
