@@ -106,7 +106,7 @@ RECIPES = {
         Recipe(
             "base",
             "base",
-            "the most accurate: at most 400 KB in int8",
+            "the most robust: at most 400 KB in int8",
             epochs=60,
             label_smoothing=0.02,
             variants=40,
