@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 # Of two modules the arithmetic alone: quantization parameters, and the comparison of two models' answers.
 _MUTANTS = (
     "edgits.normalize.*", "edgits.card.*", "edgits.stats.*", "edgits.edge.track.*", "edgits.edge.settle.*",
+    "edgits.edge.layout.*",
     "edgits.train.calibrate.*", "edgits.benchmarks.rows.x_compare__*", "edgits.edge.runtimes.x_quantize__*",
     "edgits.edge.runtimes.x_dequantize__*", "edgits.edge.runtimes.x__tflite_spec__*",
     "edgits.edge.runtimes.xǁTFLiteRuntimeǁrun__*", "edgits.edge.runtimes.xǁTFLiteRuntimeǁ_invoke__*",

@@ -1,5 +1,7 @@
 import math
 
+import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -45,13 +47,40 @@ def test_every_box_is_in_exactly_one_line(boxes):
 )
 def test_numbers_of_a_line_are_told_apart_by_their_gaps(lengths, height, random):
     boxes, x = [], random.randint(0, 100)
+    single = max(lengths) == 1  # nothing tells then how far apart the digits of a number are
     for length in lengths:
-        for _ in range(length):
+        for place in range(length):
             tall, wide = round(height * random.uniform(0.85, 1.1)), round(height * random.uniform(0.15, 0.8))
             boxes.append((x, 100 + random.randint(-10, 10), wide, tall))
-            x += wide + round(height * random.uniform(-0.1, 0.3))
-        x += round(height * random.uniform(1.6, 6))
+            far = random.uniform(1.7, 6) if single else random.uniform(0.9, 6)
+            x += wide + round(height * (random.uniform(-0.1, 0.2) if place < length - 1 else far))
     assert split_numbers(boxes) == lengths
+
+
+@pytest.mark.parametrize(
+    ("gaps", "sizes"),
+    [
+        ([49], [2]),
+        ([149], [2]),
+        ([150], [1, 1]),
+        ([0, 49], [3]),
+        ([0, 50], [2, 1]),
+        ([-30, 50, -30], [2, 2]),
+        ([20, 59], [3]),
+        ([20, 61], [2, 1]),
+        ([61, 20, 61, 20], [1, 2, 2]),
+        ([100, 20, 300, 140], [1, 2, 1, 1]),
+    ],
+)
+def test_the_gap_that_parts_two_numbers(gaps, sizes):
+    """In hundredths of a height."""
+    starts = np.cumsum([0, *(gap + 40 for gap in gaps)]).tolist()
+    assert split_numbers([(start, 7, 40, 100) for start in starts]) == sizes
+
+
+def test_lines_are_told_apart_though_they_are_close_and_a_far_digit_goes_on_in_its_line():
+    above, below = [(0, 100, 30, 50), (60, 100, 30, 50)], [(30, 160, 30, 50), (400, 160, 30, 50)]
+    assert reading_order(above + below) == [[0, 1], [2, 3]]
 
 
 @given(st.integers(1, 12), st.integers(20, 150), st.floats(0, 1.2), st.randoms(use_true_random=False))

@@ -68,6 +68,8 @@ def test_numbers_of_a_line_are_parted_as_they_were_when_they_came():
     closer = [apart(shot("123", i / 30), gap=3) for i in range(30, 60)]
     after = [apart(shot("124", i / 30), gap=3) for i in range(60, 90)]
     assert follow(Settler(), shots + closer + after) == ["12 3", "124"]
+    farther = [apart(shot("124", i / 30), gap=20) for i in range(90, 120)]
+    assert follow(Settler(), after + farther) == ["124"]
 
 
 def test_what_is_gone_is_gone():
