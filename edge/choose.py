@@ -17,11 +17,19 @@ _PIECE = 0.6
 _SAMPLES = 60
 # How likely a piece of touching digits is a digit, rightly read: a logistic regression, fitted on made-up photos
 # of digits that touch, of single ones, and of letters.
-_PIECE_IS_DIGIT = {"bias": -1.098, "confidence": 0.569, "width": 0.606, "height": 5.990, "one": -1.733}
+_PIECE_IS_DIGIT = {
+    "bias": -0.365,
+    "confidence": 0.492,
+    "width": 1.302,
+    "height": 4.72,
+    "one": -1.878,
+    "share": -0.701,
+    "cut": -2.52,
+}
 # What is less likely a digit than this costs more, as a false digit, than it brings.
 _LEAST = 0.25
 # A mark that is read whole is parted only if its pieces hold so many digits more.
-_MORE = 0.5
+_MORE = 0.3
 
 
 def best_row(pieces: Mapping[tuple[int, int], Read]) -> list[Read]:
@@ -32,7 +40,9 @@ def best_row(pieces: Mapping[tuple[int, int], Read]) -> list[Read]:
     Args:
         pieces: Readings of a mark's pieces by the numbers of the cuts to their left and right.
     """
-    tall = max((candidate.box[3] for candidate, _ in pieces.values()), default=1)
+    boxes = [candidate.box for candidate, _ in pieces.values()]
+    tall = max((high for _, _, _, high in boxes), default=1)
+    wide = max((x + w for x, _, w, _ in boxes), default=1) - min((x for x, _, _, _ in boxes), default=0)
     ends = max((end for _, end in pieces), default=0)
     value, row = [0.0] * (ends + 1), [list[Read]() for _ in range(ends + 1)]
     for end in range(1, ends + 1):
@@ -41,7 +51,7 @@ def best_row(pieces: Mapping[tuple[int, int], Read]) -> list[Read]:
             read = pieces.get((start, end))
             if read is None or read[1].digit is None:
                 continue
-            gain = value[start] + _piece_is_digit(read, tall) - _LEAST
+            gain = value[start] + _piece_is_digit(read, wide, tall) - _LEAST
             if (start, end) == (0, ends):
                 gain += _MORE
             if gain > value[end]:
@@ -49,14 +59,21 @@ def best_row(pieces: Mapping[tuple[int, int], Read]) -> list[Read]:
     return row[ends]
 
 
-def _piece_is_digit(read: Read, tall: int) -> float:
-    """How likely a piece of a mark that is so tall is a digit, rightly read: in (0, 1)."""
-    (candidate, reading), weights = read, _PIECE_IS_DIGIT
-    share = min(max(reading.confidence, 1e-3), 1 - 1e-3)
+def _piece_is_digit(read: Read, wide: int, tall: int) -> float:
+    """How likely a piece of a mark of this size is a digit, rightly read: in (0, 1)."""
+    candidate, reading = read
     _, _, w, h = candidate.box
-    total = weights["bias"] + weights["confidence"] * math.log(share / (1 - share))
-    total += weights["width"] * math.log(w / h) + weights["height"] * math.log(h / tall)
-    return 1 / (1 + math.exp(-total - weights["one"] * (reading.digit == 1)))
+    share = min(max(reading.confidence, 1e-3), 1 - 1e-3)
+    traits = {
+        "bias": 1.0,
+        "confidence": math.log(share / (1 - share)),
+        "width": math.log(w / h),
+        "height": math.log(h / tall),
+        "one": reading.digit == 1,
+        "share": math.log(w / wide),
+        "cut": candidate.cut,
+    }
+    return 1 / (1 + math.exp(-sum(weight * traits[name] for name, weight in _PIECE_IS_DIGIT.items())))
 
 
 def without_rivals(read: Sequence[Read]) -> list[Read]:

@@ -6,7 +6,7 @@ digits that touch or to join the pieces of a broken one, is the model's work.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import cv2
@@ -58,6 +58,7 @@ class Candidate:
         stroke: Width of its thickest stroke, in pixels of the frame.
         mark: Its ink, at the size it was found at.
         level: The frame at that size.
+        cut: Ink that its two sides were cut through, as shares of the height of the mark that it is a piece of.
     """
 
     box: Box
@@ -67,6 +68,7 @@ class Candidate:
     stroke: float
     mark: Mark = field(repr=False)
     level: Level = field(repr=False)
+    cut: float = 0.0
 
     @cached_property
     def crop(self) -> Image:
@@ -162,13 +164,14 @@ class Page:
         mask = candidate.mark.mask
         cuts = clean_cuts(mask, most=most)
         y, x, behind = sides(mask, cuts)
+        inks = [0.0, *(cut.ink for cut in cuts), 0.0]  # nothing is cut at the mark's own ends
         found = {}
         for first in range(len(cuts) + 1):
             for last in range(first + 1, len(cuts) + 2):
                 chosen = (behind >= first) & (behind < last)
                 piece = _piece(candidate, y[chosen], x[chosen])
                 if piece is not None:
-                    found[first, last] = piece
+                    found[first, last] = replace(piece, cut=inks[first] + inks[last])
         return found
 
 

@@ -1,5 +1,8 @@
 """Cuts a mark where little ink is in the way: digits that touch. Which pieces are digits is the model's to say."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,42 +12,58 @@ from edgits.images import Image
 _SLANTS = (0.0, 0.2, 0.4, -0.2)
 
 
-def clean_cuts(mask: Image, *, most: int) -> list[tuple[float, float]]:
-    """Finds cuts that cross little ink, the cleanest first, well apart.
+@dataclass(frozen=True)
+class Cut:
+    """A straight cut through a mark.
+
+    Attributes:
+        column: Where it is at half height, in pixels.
+        slant: How far it leans, sideways per height.
+        ink: Share of the mark's height in which it crosses ink.
+    """
+
+    column: float
+    slant: float
+    ink: float
+
+
+def clean_cuts(mask: Image, *, most: int) -> list[Cut]:
+    """Finds cuts that cross little ink, well apart.
 
     Args:
         mask: uint8 (h, w), 1 where there is ink.
         most: Number of cuts at most.
 
     Returns:
-        Slant (sideways per height) and column at half height of each.
+        The cleanest, from left to right.
     """
     y, x = np.nonzero(mask)
     height, width = mask.shape
     least = max(3, round(0.15 * height))
     inner = np.arange(least, width - least)
-    ways: list[tuple[float, float, float]] = []
+    ways: list[Cut] = []
     for slant in _SLANTS:
         at = np.clip(x + slant * (y - height / 2), 0, width - 1).astype(np.intp)
         crossed = np.convolve(np.bincount(at, minlength=width), [0.25, 0.5, 0.25], "same") / height
         lowest = np.minimum(np.minimum(crossed[inner - 1], crossed[inner + 1]), 0.45)
         columns = inner[crossed[inner] <= lowest]
         ways += [
-            (ink, slant, column + 0.5) for ink, column in zip(crossed[columns].tolist(), columns.tolist(), strict=True)
+            Cut(column + 0.5, slant, ink)
+            for ink, column in zip(crossed[columns].tolist(), columns.tolist(), strict=True)
         ]
-    chosen: list[tuple[float, float]] = []
-    for _, slant, middle in sorted(ways):
+    chosen: list[Cut] = []
+    for way in sorted(ways, key=lambda cut: (cut.ink, cut.slant, cut.column)):
         if len(chosen) == most:
             break
-        if all(abs(middle - other) >= least for _, other in chosen):
-            chosen.append((slant, middle))
-    return chosen
+        if all(abs(way.column - other.column) >= least for other in chosen):
+            chosen.append(way)
+    return sorted(chosen, key=lambda cut: cut.column)
 
 
-def sides(mask: Image, cuts: list[tuple[float, float]]) -> tuple[npt.NDArray[np.intp], ...]:
+def sides(mask: Image, cuts: Sequence[Cut]) -> tuple[npt.NDArray[np.intp], ...]:
     """Returns row, column and number of cuts to the left, of each pixel of ink."""
     y, x = np.nonzero(mask)
     behind = np.zeros(len(x), np.intp)
-    for slant, column in cuts:
-        behind += x + slant * (y - mask.shape[0] / 2) >= column
+    for cut in cuts:
+        behind += x + cut.slant * (y - mask.shape[0] / 2) >= cut.column
     return y, x, behind
