@@ -80,6 +80,7 @@ class Reader:
         stages = _Stages()
         size = image.shape[0], image.shape[1]
         best: list[Read] = []
+        rest: list[Read] = []
         board = False
         for page in views(image, area, lightest=LIGHTEST_BOARD):
             candidates = page.candidates
@@ -91,7 +92,8 @@ class Reader:
             readings = iter(self.recognizer.readings(self.recognizer.probabilities(inputs), threshold=self.threshold))
             stages.end("classify")
             read = [(one, reading or next(readings)) for one, reading in zip(candidates, recalled, strict=True)]
-            found = self._choose(page, read, size)
+            found, doubtful = self._choose(page, read, size)
+            rest += doubtful
             if _legible(found) > _legible(best):
                 best, board = found, page.board
             if best and (not page.dark or _is_plain(best)):
@@ -100,13 +102,19 @@ class Reader:
         digits, lines = _arrange(best)
         around = area_of([mark for mark, _ in best], size, board=board)
         sure = _memorize(best)
+        unsure = tuple(Digit(reading.likeliest, reading.confidence, mark.box) for mark, reading in rest)
         stages.end("arrange")
-        return FrameResult(source, size[1], size[0], digits, lines, stages.ms, frame, area=around, known=sure)
+        return FrameResult(
+            source, size[1], size[0], digits, lines, stages.ms, frame, area=around, known=sure, doubtful=unsure
+        )
 
-    def _choose(self, page: Page, read: Sequence[Read], size: tuple[int, int]) -> list[Read]:
+    def _choose(self, page: Page, read: Sequence[Read], size: tuple[int, int]) -> tuple[list[Read], list[Read]]:
+        """Returns what is read as digits, and what else was read."""
         found = self._part(page, read) + self._join(read) + self._cores(read)
         others = [candidate.box for candidate, reading in read if reading.digit is None]
-        return believed(without_rivals(found), others, size)
+        chosen = believed(without_rivals(found), others, size)
+        taken = {id(mark) for mark, _ in chosen}
+        return chosen, [one for one in found if id(one[0]) not in taken] + [one for one in read if not one[1].accepted]
 
     def _part(self, page: Page, read: Sequence[Read]) -> list[Read]:
         """Parts wide marks where their pieces read better than the whole."""

@@ -106,7 +106,7 @@ class Recognizer:
         if self._none is not None:
             accepted &= confidence > probabilities[:, self._none]
         return [
-            Reading(int(digit) if ok else None, float(value))
+            Reading(int(digit), float(value), bool(ok))
             for digit, value, ok in zip(best, confidence, accepted, strict=True)
         ]
 

@@ -49,12 +49,19 @@ class Reading:
     """What a model says of one crop.
 
     Attributes:
-        digit: 0 to 9, or None where the crop was rejected as no digit.
-        confidence: Calibrated probability in [0, 1] of the most likely digit.
+        likeliest: The most likely digit, 0 to 9.
+        confidence: Its calibrated probability in [0, 1].
+        accepted: Whether that is enough to call the crop a digit.
     """
 
-    digit: int | None
+    likeliest: int
     confidence: float
+    accepted: bool = True
+
+    @property
+    def digit(self) -> int | None:
+        """0 to 9, or None where the crop was rejected as no digit."""
+        return self.likeliest if self.accepted else None
 
 
 @dataclass(frozen=True)
@@ -135,6 +142,7 @@ class FrameResult:
         turn: How the source's picture was brought upright. `to_json` gives size and boxes in pixels of the source.
         area: Where to look for its digits in the next picture; None if there are none.
         known: Those of them that were read surely.
+        doubtful: What may be a digit, too, and isn't reported: rejected or disbelieved, each as the likeliest digit.
         age_ms: Milliseconds from the moment the picture came from a live camera until it was read; None of files.
     """
 
@@ -149,6 +157,7 @@ class FrameResult:
     turn: Turn = UPRIGHT
     area: Area | None = field(default=None, repr=False)
     known: tuple[Known, ...] = field(default=(), repr=False)
+    doubtful: tuple[Digit, ...] = field(default=(), repr=False)
     age_ms: float | None = None
 
     def __post_init__(self) -> None:

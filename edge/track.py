@@ -1,8 +1,9 @@
 """Follows digits from frame to frame and lets the frames vote. Knows nothing of images: boxes, digits and times only.
 
 Where enough of the digits known are seen again, the view is the same, and the frames vote on presence too: one that is
-missed for a moment, as in a blurred frame, is held, and a mark that flashes up is not shown. Where they aren't seen
-again, just what is seen is reported.
+missed for a moment, as in a blurred frame, is held, and a mark that flashes up is not shown. A digit that is known is
+seen again by doubtful readings, too, as an edge goes on by weak points (Canny 1986, hysteresis). Where enough aren't
+seen again, just what is seen is reported.
 """
 
 import math
@@ -33,6 +34,8 @@ _SAME_VIEW, _VIEW_LOST = 0.34, 0.25
 _STABLE_FRAMES, _STABLE_FROM, _STABLE_DOWN_TO = 3, 0.6, 0.45
 # A digit may move by this share of its size beyond the common shift, and sizes may differ by this factor.
 _REACH, _SIZE_RATIO = 0.6, 1.6
+# With less confidence a doubtful reading says nothing: each of ten digits gets a tenth by chance.
+_LEAST_HINT = 0.1
 # So many digits, of which this share read differently at once, are another page.
 _LEAST_PAGE, _TURNED = 3, 0.65
 _FARTHEST = 0.3  # of the frame's longer side: the largest common shift between two frames
@@ -119,6 +122,7 @@ class Tracker:
             track = homes.get(index) or self._begin(digit, time)
             track.vote(digit, time)
             seen.append(track)
+        seen += self._hinted(result.doubtful, time)
         digits, lines = self._reported(result, seen, time)
         self.settled = all(track.known == (track.seen == time) for track in self._tracks)
         timings = result.timings | {"track": 1000 * (clock.perf_counter() - start)}
@@ -129,6 +133,17 @@ class Tracker:
         self._next += 1
         self._tracks.append(track)
         return track
+
+    def _hinted(self, doubtful: tuple[Digit, ...], time: float) -> list[_Track]:
+        """Lets doubtful readings vote for the known digits that were not seen in this frame; returns those."""
+        missed = [track for track in self._tracks if track.known and track.seen < time]
+        hints = tuple(digit for digit in doubtful if digit.confidence >= _LEAST_HINT)
+        found = []
+        for index, track in _match(missed, hints, 0.0).items():
+            if hints[index].digit == track.digit:
+                track.vote(hints[index], time)
+                found.append(track)
+        return found
 
     def _count(self, seen: list[_Track], time: float) -> bool:
         """Lets the frame vote on which digits are there, unless it shows too little of the view that was known."""

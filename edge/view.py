@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from edgits.edge.frame import Camera, Frame, Status
-from edgits.edge.results import Box, FrameResult, Turn
+from edgits.edge.results import Box, Digit, FrameResult, Turn
 from edgits.errors import CameraError
 from edgits.images import Image
 
@@ -121,5 +121,9 @@ class Turned(Camera):
 def placed(result: FrameResult, region: Box, width: int, height: int) -> FrameResult:
     """Brings what was read in a region to its place in the picture, which is `width` by `height`."""
     x, y = region[:2]
-    digits = tuple(replace(digit, box=(digit.box[0] + x, digit.box[1] + y, *digit.box[2:])) for digit in result.digits)
-    return replace(result, width=width, height=height, digits=digits, region=region)
+
+    def moved(digits: tuple[Digit, ...]) -> tuple[Digit, ...]:
+        return tuple(replace(digit, box=(digit.box[0] + x, digit.box[1] + y, *digit.box[2:])) for digit in digits)
+
+    digits, doubtful = moved(result.digits), moved(result.doubtful)
+    return replace(result, width=width, height=height, digits=digits, doubtful=doubtful, region=region)

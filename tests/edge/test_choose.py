@@ -16,7 +16,7 @@ def read():
     (mark,) = look(frame).candidates
     return lambda digit, confidence, x, wide, high=40: (
         replace(mark, box=(x, 0, wide, high)),
-        Reading(digit, confidence),
+        Reading(digit or 0, confidence, digit is not None),
     )
 
 

@@ -129,6 +129,10 @@ def test_a_frame_without_digits_has_none(reader):
     assert result.to_json()["digits"] == []
 
 
-def test_a_threshold_of_one_rejects_all(reader):
-    strict = Reader(reader.recognizer, threshold=1.0)
-    assert strict.read(next(iter(frames(1, [10]))).image, source="").digits == ()
+def test_a_threshold_of_one_rejects_all_and_leaves_them_doubtful(reader):
+    image = next(iter(frames(1, [10]))).image
+    strict = Reader(reader.recognizer, threshold=1.0).read(image, source="")
+    assert strict.digits == ()
+    read = reader.read(image, source="").digits
+    assert read
+    assert {(digit.digit, digit.box) for digit in read} <= {(digit.digit, digit.box) for digit in strict.doubtful}

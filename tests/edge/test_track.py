@@ -171,6 +171,34 @@ def test_nothing_is_held_where_nothing_or_little_is_seen():
         assert tracker.update(seen(*found), time=0.36).digits[1:] == ()
 
 
+def hinted(result: FrameResult, *doubtful: tuple[int, float, int, int]) -> FrameResult:
+    return replace(result, doubtful=seen(*doubtful).digits)
+
+
+@pytest.mark.parametrize("row", [ROW, ROW[:1]])
+def test_a_known_digit_is_held_by_doubtful_readings_as_long_as_they_last(row):
+    tracker = Tracker()
+    run(tracker, [seen(*row)] * 10)
+    rest, doubtful = row[:-1], [(row[-1][0], 0.2, row[-1][2] + 4, row[-1][3])]
+    text = "".join(str(name) for name, *_ in row)
+    results = run(tracker, [hinted(seen(*rest), *doubtful)] * 60, start=10 / 30)
+    assert {result.text for result in results} == {text}
+    last = results[-1].digits[-1]
+    assert (last.track, last.box[0], last.stable) == (len(row), row[-1][2] + 4, False)
+    assert last.confidence == pytest.approx(0.2, abs=0.01)
+    gone = run(tracker, [seen(*rest)] * 15, start=70 / 30)
+    assert gone[-1].text == text[:-1]
+
+
+def test_doubtful_readings_show_nothing_that_was_not_known_nor_another_digit_nor_any_by_chance():
+    assert {result.text for result in run(Tracker(), [hinted(seen(), (7, 0.9, 100, 100))] * 30)} == {""}
+    for doubtful in ((8, 0.5, ROW[3][2], ROW[3][3]), (3, 0.09, ROW[3][2], ROW[3][3]), (3, 0.5, 600, 300)):
+        tracker = Tracker()
+        run(tracker, [seen(*ROW)] * 10)
+        results = run(tracker, [hinted(seen(*ROW[:3]), doubtful)] * 15, start=10 / 30)
+        assert results[-1].text == "012"
+
+
 def test_a_mark_that_flashes_up_beside_known_digits_is_not_shown():
     tracker = Tracker()
     run(tracker, [seen(*ROW)] * 30, start=-0.8)

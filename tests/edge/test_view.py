@@ -10,9 +10,9 @@ from edgits.edge.camera import open_camera
 from edgits.edge.live import Settings, watch
 from edgits.edge.reader import Reader
 from edgits.edge.recognizer import Recognizer
-from edgits.edge.results import Turn
+from edgits.edge.results import Digit, FrameResult, Turn
 from edgits.edge.scene import Scene
-from edgits.edge.view import Region
+from edgits.edge.view import Region, placed
 from edgits.errors import CameraError
 
 
@@ -103,3 +103,10 @@ def test_the_region_may_change_while_the_loop_runs(reader):
             assert (shot.result.region is None) == (count < 2)
             settings.region = Region.parse("320,0,320,480") if count == 1 else settings.region
     assert all(digit.box[0] >= 320 for digit in shot.result.digits)
+
+
+def test_what_was_read_in_a_region_is_brought_to_its_place_the_doubtful_too():
+    digits = (Digit(3, 0.9, (5, 6, 20, 30)), Digit(4, 0.2, (50, 6, 20, 30)))
+    result = placed(FrameResult("x", 100, 80, digits[:1], (1,), doubtful=digits[1:]), (200, 100, 100, 80), 640, 480)
+    assert (result.width, result.height, result.region) == (640, 480, (200, 100, 100, 80))
+    assert [digit.box for digit in (*result.digits, *result.doubtful)] == [(205, 106, 20, 30), (250, 106, 20, 30)]
