@@ -34,6 +34,8 @@ _SAME_VIEW, _VIEW_LOST = 0.34, 0.25
 _STABLE_FRAMES, _STABLE_FROM, _STABLE_DOWN_TO = 3, 0.6, 0.45
 # A digit may move by this share of its size beyond the common shift, and sizes may differ by this factor.
 _REACH, _SIZE_RATIO = 0.6, 1.6
+# A doubtful reading counts as so much of a sighting: a digit lasts if a tenth of the recent frames show it clearly.
+_HINT = 0.3
 # With less confidence a doubtful reading says nothing: each of ten digits gets a tenth by chance.
 _LEAST_HINT = 0.1
 # So many digits, of which this share read differently at once, are another page.
@@ -50,17 +52,18 @@ class _Track:
     seen: float
     there: float = 0.0
     known: bool = False
+    hinted: bool = False  # whether its last sighting was a doubtful one
     agreeing: int = 0
     stable: bool = False
     weight: float = 0.0
     votes: dict[int, float] = field(default_factory=dict)
 
-    def vote(self, digit: Digit, time: float) -> None:
+    def vote(self, digit: Digit, time: float, *, hint: bool = False) -> None:
         fade = math.exp(-max(0.0, time - self.seen) / _MEMORY)
         self.votes = {name: fade * value for name, value in self.votes.items()}
         self.votes[digit.digit] = self.votes.get(digit.digit, 0.0) + digit.confidence
         self.weight = fade * self.weight + 1
-        self.box, self.seen = digit.box, time
+        self.box, self.seen, self.hinted = digit.box, time, hint
         leader = max(self.votes, key=self.votes.__getitem__)
         if leader != self.digit and self.votes[leader] > _LEAD * self.votes.get(self.digit, 0.0):
             self.digit, self.agreeing, self.stable = leader, 0, False
@@ -122,7 +125,7 @@ class Tracker:
             track = homes.get(index) or self._begin(digit, time)
             track.vote(digit, time)
             seen.append(track)
-        seen += self._hinted(result.doubtful, time)
+        seen += self._hinted(result, time)
         digits, lines = self._reported(result, seen, time)
         self.settled = all(track.known == (track.seen == time) for track in self._tracks)
         timings = result.timings | {"track": 1000 * (clock.perf_counter() - start)}
@@ -134,14 +137,21 @@ class Tracker:
         self._tracks.append(track)
         return track
 
-    def _hinted(self, doubtful: tuple[Digit, ...], time: float) -> list[_Track]:
+    def _hinted(self, result: FrameResult, time: float) -> list[_Track]:
         """Lets doubtful readings vote for the known digits that were not seen in this frame; returns those."""
         missed = [track for track in self._tracks if track.known and track.seen < time]
-        hints = tuple(digit for digit in doubtful if digit.confidence >= _LEAST_HINT)
+        if not missed:
+            return []
+        taken = [digit.box for digit in result.digits]  # their pieces are no others
+        hints = tuple(
+            digit
+            for digit in result.doubtful
+            if digit.confidence >= _LEAST_HINT and not any(_share_place(digit.box, box) for box in taken)
+        )
         found = []
         for index, track in _match(missed, hints, 0.0).items():
             if hints[index].digit == track.digit:
-                track.vote(hints[index], time)
+                track.vote(hints[index], time, hint=True)
                 found.append(track)
         return found
 
@@ -159,7 +169,8 @@ class Tracker:
         fade = math.exp(-max(0.0, time - self._time) / _MEMORY)
         self._time, self._frames = time, fade * self._frames + 1
         for track in self._tracks:
-            track.there = fade * track.there + (track.seen == time)
+            sighting = (_HINT if track.hinted else 1.0) if track.seen == time else 0.0
+            track.there = fade * track.there + sighting
             track.known = track.there >= (_THERE_DOWN_TO if track.known else _THERE_FROM) * self._frames
         return True
 
@@ -186,6 +197,12 @@ def _shift(moves: list[tuple[Box, Box]]) -> tuple[int, int]:
     across = median(new[0] - old[0] + (new[2] - old[2]) / 2 for old, new in moves)
     down = median(new[1] - old[1] + (new[3] - old[3]) / 2 for old, new in moves)
     return round(across), round(down)
+
+
+def _share_place(one: Box, other: Box) -> bool:
+    """Tells whether the middle of one box lies in the other."""
+    apart = [abs((2 * one[i] + one[i + 2]) - (2 * other[i] + other[i + 2])) for i in (0, 1)]
+    return all(apart[i] < one[i + 2] for i in (0, 1)) or all(apart[i] < other[i + 2] for i in (0, 1))
 
 
 def _within(box: Box, width: int, height: int) -> bool:
