@@ -14,8 +14,8 @@ def read():
     frame = np.full((240, 320, 3), 220, np.uint8)
     cv2.putText(frame, "4", (120, 160), cv2.FONT_HERSHEY_SIMPLEX, 3, (60, 60, 60), 6)
     (mark,) = look(frame).candidates
-    return lambda digit, confidence, x, wide, high=40: (
-        replace(mark, box=(x, 0, wide, high)),
+    return lambda digit, confidence, x, wide, high=40, cut=0.0: (
+        replace(mark, box=(x, 0, wide, high), cut=cut),
         Reading(digit or 0, confidence, digit is not None),
     )
 
@@ -44,3 +44,18 @@ def test_what_no_piece_reads_is_left_out(read):
     assert text(best_row(pieces)) == [7]
     assert best_row({(0, 1): read(None, 0.2, 0, 20)}) == []
     assert best_row({}) == []
+
+
+def test_pieces_that_were_cut_through_much_ink_are_less_likely_digits(read):
+    for cut, expected in ((0.1, [3, 5]), (0.8, [8])):
+        pieces = {
+            (0, 1): read(3, 0.95, 0, 22, cut=cut),
+            (1, 2): read(5, 0.95, 22, 22, cut=cut),
+            (0, 2): read(8, 0.6, 0, 44),
+        }
+        assert text(best_row(pieces)) == expected
+
+
+def test_a_stroke_at_the_end_of_a_mark_is_a_digit_only_if_it_reads_as_one(read):
+    for confidence, expected in ((0.99, [1, 4]), (0.5, [4])):
+        assert text(best_row({(0, 1): read(1, confidence, 0, 9), (1, 2): read(4, 0.97, 10, 30)})) == expected

@@ -117,9 +117,16 @@ def test_touching_digits_are_cut_where_they_touch():
     halves = [
         (pieces[0, cut], pieces[cut, last]) for cut in range(1, last) if (0, cut) in pieces and (cut, last) in pieces
     ]
-    assert any(
-        abs(left.box[0] + left.box[2] - middle) < 25 and abs(right.box[0] - middle) < 25 for left, right in halves
-    )
+    parted = [
+        (left, right)
+        for left, right in halves
+        if abs(left.box[0] + left.box[2] - middle) < 25 and abs(right.box[0] - middle) < 25
+    ]
+    assert parted
+    left, right = min(parted, key=lambda halves: halves[0].cut)
+    assert 0 < left.cut == right.cut < 0.15  # the line between them is thin
+    assert mark.cut == pieces[0, last].cut == 0
+    assert max(piece.cut for piece in pieces.values()) > 0.8  # through both a 3's strokes and the other's
 
 
 @settings(max_examples=60, deadline=None)
