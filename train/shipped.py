@@ -22,6 +22,8 @@ from edgits.train.mixture import Part
 from edgits.train.models import TIERS
 from edgits.train.recipes import RECIPES
 
+Floats = npt.NDArray[np.floating[Any]]
+
 # How often an epoch shows each image: other hands and thin or faint pens more often than MNIST's.
 WEIGHTS = {"mnist": 1.0, "usps": 1.0, "ardis": 1.0, "nsysu": 2.0, "semeion": 1.5, "sudoku": 5.0, "printed": 0.5}
 _HELD_BACK_SEED = 7
@@ -124,7 +126,10 @@ def load_marks(data: Path) -> tuple[list[npt.NDArray[np.uint8]], list[npt.NDArra
 
 
 def judge(run: Run, digits: dict[str, Dataset], others: dict[str, npt.NDArray[np.uint8]]) -> dict[str, Any]:
-    """Measures the run's model on digits (accuracy, accepted) and on what is none (rejected)."""
+    """Measures the run's model on digits (accuracy, accepted) and on what is none (rejected).
+
+    What is rejected is also told for the threshold that accepts 99 % of all these digits, so that models compare.
+    """
     import keras
 
     from edgits.train.calibrate import expected_calibration_error
@@ -132,27 +137,35 @@ def judge(run: Run, digits: dict[str, Dataset], others: dict[str, npt.NDArray[np
     model = keras.models.load_model(run.folder / "model.keras", compile=False)
     card = run.card
 
-    def read(images: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.floating[Any]], npt.NDArray[np.bool_]]:
+    def read(images: npt.NDArray[np.uint8]) -> tuple[Floats, Floats]:
+        """Returns the digits' probabilities, (N, 10), and the least threshold that rejects each image, (N,)."""
         logits = model.predict(card.normalization.batch(images), batch_size=256, verbose=0)
         every = softmax(logits / card.temperature)
         best = every[:, :10].max(axis=1)
-        return every[:, :10], (best >= card.reject_threshold) & (best > every[:, 10])
+        return every[:, :10], np.where(best > every[:, 10], best, 0.0)
 
     figures: dict[str, Any] = {}
+    limits = []
     for name, data in digits.items():
-        scores, accepted = read(data.images)
+        scores, limit = read(data.images)
+        limits.append(limit)
         right = scores.argmax(axis=1) == data.labels
         low, high = wilson(int(right.sum()), len(right))
         figures[name] = {
             "accuracy": round(float(right.mean()), 5),
             "n": len(right),
             "ci95": [round(low, 5), round(high, 5)],
-            "accepted": round(float(accepted.mean()), 5),
+            "accepted": round(float((limit >= card.reject_threshold).mean()), 5),
             "ece": round(expected_calibration_error(scores.max(axis=1), right), 5),
         }
+    strict = float(np.quantile(np.concatenate(limits), 0.01))
     for name, images in others.items():
-        _, accepted = read(images)
-        figures[name] = {"rejected": round(1 - float(accepted.mean()), 5), "n": len(images)}
+        _, limit = read(images)
+        figures[name] = {
+            "rejected": round(float((limit < card.reject_threshold).mean()), 5),
+            "rejected_at_99_percent_accepted": round(float((limit < strict).mean()), 5),
+            "n": len(images),
+        }
     return figures
 
 

@@ -1,11 +1,16 @@
 """The command that trains a shipped model again; the sets are stand-ins of a few images."""
 
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 pytest.importorskip("keras")
 
+from edgits.card import load_card
 from edgits.train import shipped
 from edgits.train.data import load_dataset
 from edgits.train.mixture import Part
@@ -49,3 +54,16 @@ def test_epochs_given_twice_are_two_trainings_the_second_from_the_first(train, t
     again, said = train("both", "--epochs", "2", "--epochs", "1", "--resume")
     assert "both-1" not in said  # it was finished
     assert same(again, both)
+
+
+def test_what_is_rejected_is_told_at_the_cards_threshold_and_where_99_percent_of_digits_are_accepted(tmp_path):
+    weights = Path(shipped.__file__).parent / "weights"
+    for name in ("nano.keras", "nano.keras.card.json"):
+        shutil.copy(weights / name, tmp_path / name.replace("nano", "model"))
+    digits = load_dataset("mnist5k").take(np.arange(1000))
+    run = SimpleNamespace(folder=tmp_path, card=load_card(tmp_path / "model.keras"))
+    noise = np.random.default_rng(1).integers(0, 255, (50, 28, 28), np.uint8)
+    figures = shipped.judge(run, {"digits": digits}, {"the same": digits.images, "noise": noise})
+    assert figures["the same"]["rejected"] == pytest.approx(1 - figures["digits"]["accepted"])
+    assert figures["the same"]["rejected_at_99_percent_accepted"] == pytest.approx(0.01, abs=0.001)
+    assert figures["noise"]["rejected_at_99_percent_accepted"] > 0.9
