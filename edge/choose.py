@@ -107,9 +107,12 @@ def _is_piece(part: Candidate, whole: Candidate) -> bool:
         return False
     rows, columns = np.nonzero(part.mark.mask)
     step = max(1, len(rows) // _SAMPLES)
-    ratio = part.level.scale / whole.level.scale
-    ys = ((rows[::step] + part.mark.corner[1] + 0.5) * ratio).astype(np.intp) - whole.mark.corner[1]
-    xs = ((columns[::step] + part.mark.corner[0] + 0.5) * ratio).astype(np.intp) - whole.mark.corner[0]
+    own, other = part.level, whole.level
+    ratio = own.scale / other.scale
+    # a part of the frame seen closer begins elsewhere
+    across, down = ((own.corner[side] - other.corner[side]) / other.scale for side in (0, 1))
+    ys = ((rows[::step] + part.mark.corner[1] + 0.5) * ratio + down).astype(np.intp) - whole.mark.corner[1]
+    xs = ((columns[::step] + part.mark.corner[0] + 0.5) * ratio + across).astype(np.intp) - whole.mark.corner[0]
     ink = whole.mark.mask
     inside = (ys >= 0) & (xs >= 0) & (ys < ink.shape[0]) & (xs < ink.shape[1])
     ys, xs = ys[inside], xs[inside]

@@ -83,16 +83,14 @@ class Reader:
         rest: list[Read] = []
         board = False
         for page in views(image, area, lightest=LIGHTEST_BOARD):
-            candidates = page.candidates
-            recalled = [_recall(one, known) for one in candidates]
-            stages.end("find")
-            fresh = [one.crop for one, reading in zip(candidates, recalled, strict=True) if reading is None]
-            inputs = self.recognizer.card.normalization.batch(fresh, dark_ink=True)
-            stages.end("normalize")
-            readings = iter(self.recognizer.readings(self.recognizer.probabilities(inputs), threshold=self.threshold))
-            stages.end("classify")
-            read = [(one, reading or next(readings)) for one, reading in zip(candidates, recalled, strict=True)]
+            read = self._read_page(page, known, stages)
             found, doubtful = self._choose(page, read, size)
+            closer = page.closer([mark for mark, _ in found], size) if area is None else None
+            if closer:
+                stages.end("arrange")
+                read = [one for one in read if not (page.is_low(one[0]) and closer.holds(one[0].box))]
+                read += self._read_page(next(views(image, closer)), known, stages)
+                found, doubtful = self._choose(page, read, size)
             rest += doubtful
             if _legible(found) > _legible(best):
                 best, board = found, page.board
@@ -107,6 +105,18 @@ class Reader:
         return FrameResult(
             source, size[1], size[0], digits, lines, stages.ms, frame, area=around, known=sure, doubtful=unsure
         )
+
+    def _read_page(self, page: Page, known: Sequence[Known], stages: _Stages) -> list[Read]:
+        """Reads the marks of a page, each by itself."""
+        candidates = page.candidates
+        recalled = [_recall(one, known) for one in candidates]
+        stages.end("find")
+        fresh = [one.crop for one, reading in zip(candidates, recalled, strict=True) if reading is None]
+        inputs = self.recognizer.card.normalization.batch(fresh, dark_ink=True)
+        stages.end("normalize")
+        readings = iter(self.recognizer.readings(self.recognizer.probabilities(inputs), threshold=self.threshold))
+        stages.end("classify")
+        return [(one, reading or next(readings)) for one, reading in zip(candidates, recalled, strict=True)]
 
     def _choose(self, page: Page, read: Sequence[Read], size: tuple[int, int]) -> tuple[list[Read], list[Read]]:
         """Returns what is read as digits, and what else was read."""

@@ -125,6 +125,12 @@ class Area:
     scales: frozenset[float]
     board: bool = False
 
+    def holds(self, box: Box) -> bool:
+        """Tells whether a box lies in it."""
+        x, y, w, h = self.box
+        left, top, wide, high = box
+        return x <= left and left + wide <= x + w and y <= top and top + high <= y + h
+
 
 @dataclass(frozen=True)
 class FrameResult:
