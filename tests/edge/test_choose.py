@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from edgits.edge.choose import best_row
-from edgits.edge.find import look
-from edgits.edge.results import Reading
+from edgits.edge.choose import best_row, without_rivals
+from edgits.edge.find import look, views
+from edgits.edge.results import Area, Reading
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +59,14 @@ def test_pieces_that_were_cut_through_much_ink_are_less_likely_digits(read):
 def test_a_stroke_at_the_end_of_a_mark_is_a_digit_only_if_it_reads_as_one(read):
     for confidence, expected in ((0.99, [1, 4]), (0.5, [4])):
         assert text(best_row({(0, 1): read(1, confidence, 0, 9), (1, 2): read(4, 0.97, 10, 30)})) == expected
+
+
+def test_a_mark_seen_again_in_a_closer_look_is_no_other_one():
+    frame = np.full((240, 320, 3), 220, np.uint8)
+    cv2.putText(frame, "4 4", (120, 160), cv2.FONT_HERSHEY_SIMPLEX, 2, (60, 60, 60), 5)
+    marks = look(frame).candidates
+    (closer,) = views(frame, Area((96, 88, 160, 104), frozenset({0.75})))
+    again = closer.candidates
+    assert len(marks) == len(again) == 2
+    kept = without_rivals([(mark, Reading(4, 0.9)) for mark in (*marks, *again)])
+    assert sorted(mark.box[0] // 60 for mark, _ in kept) == sorted(mark.box[0] // 60 for mark in marks)

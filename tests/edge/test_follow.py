@@ -111,7 +111,7 @@ def test_another_region_another_size_and_time_that_begins_anew_are_searched_whol
 
 @given(
     st.lists(st.tuples(st.integers(0, 600), st.integers(0, 440), st.integers(1, 40)), min_size=1, max_size=6),
-    st.sets(st.sampled_from([1.0, 2.0, 4.0]), min_size=1),
+    st.sets(st.sampled_from([0.5, 1.0, 2.0, 4.0]), min_size=1),
 )
 def test_an_area_lies_in_the_frame_and_holds_the_digits_with_what_is_near(places, scales):
     class Mark:
@@ -131,6 +131,14 @@ def test_an_area_lies_in_the_frame_and_holds_the_digits_with_what_is_near(places
     assert w >= min(640, 120 * max(scales))
     assert area.scales == scales
     assert area_of([], (480, 640), board=False) is None
+
+
+@given(*[st.integers(0, 50)] * 8)
+def test_an_area_holds_the_boxes_whose_pixels_are_all_in_it(left, top, wide, high, x, y, w, h):
+    pixels = {(column, row) for column in range(x, x + w + 1) for row in range(y, y + h + 1)}
+    around = {(column, row) for column in range(left, left + wide + 1) for row in range(top, top + high + 1)}
+    area = Area((left, top, wide + 1, high + 1), frozenset({1.0}))
+    assert area.holds((x, y, w + 1, h + 1)) == (pixels <= around)
 
 
 @pytest.mark.parametrize("board", [False, True])

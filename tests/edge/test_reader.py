@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edgits.edge.camera import open_camera
+from edgits.edge.find import views
 from edgits.edge.reader import Reader
 from edgits.edge.recognizer import Recognizer
 from edgits.edge.scene_page import handwriting
@@ -24,6 +25,13 @@ def frames(seed, numbers):
                 yield frame
             if frame.index >= max(numbers):
                 return
+
+
+def matched(written: str, read: str) -> float:
+    """Returns the share of digits, in their order, that are both written and read."""
+    read = read.replace("\n", "")
+    blocks = SequenceMatcher(None, written, read, autojunk=False).get_matching_blocks()
+    return 2 * sum(block.size for block in blocks) / (len(written) + len(read))
 
 
 def test_the_shipped_model_reads_the_scene(reader):
@@ -116,9 +124,7 @@ def test_digits_in_printed_boxes_are_read_and_the_boxes_are_not(reader, side, pe
             frame[y : y + size[1], x : x + size[0]] *= 1 - pencil * glyph
         rows.append("".join(map(str, row)))
     seen = np.clip(cv2.GaussianBlur(frame, (0, 0), 0.7) + chance.normal(0, 2, frame.shape), 0, 255).astype(np.uint8)
-    written, read = "".join(rows), reader.read(seen, source="").text.replace("\n", "")
-    matched = SequenceMatcher(None, written, read, autojunk=False).get_matching_blocks()
-    assert sum(block.size for block in matched) >= 0.95 * max(len(written), len(read))
+    assert matched("".join(rows), reader.read(seen, source="").text) >= 0.95
 
 
 def test_a_frame_without_digits_has_none(reader):
@@ -136,3 +142,51 @@ def test_a_threshold_of_one_rejects_all_and_leaves_them_doubtful(reader):
     read = reader.read(image, source="").digits
     assert read
     assert {(digit.digit, digit.box) for digit in read} <= {(digit.digit, digit.box) for digit in strict.doubtful}
+
+
+def low_page(high: int) -> tuple[np.ndarray, str]:
+    """Rows of handwriting so many pixels high, with what stands there."""
+    chance = np.random.default_rng(3)
+    frame = np.full((200, 320), 215, np.float32)
+    hands, written = handwriting(), ""
+    for top in range(20, 180 - high, 2 * high):
+        for left in range(20, 290, round(1.6 * high)):
+            digit = int(chance.integers(10))
+            glyph = hands[digit][chance.integers(len(hands[digit]))]
+            wide = max(2, round(high * glyph.shape[1] / glyph.shape[0]))
+            glyph = cv2.resize(glyph, (wide, high), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+            frame[top : top + high, left : left + wide] *= 1 - 0.6 * glyph
+            written += str(digit)
+    return np.clip(frame + chance.normal(0, 2, frame.shape), 0, 255).astype(np.uint8), written
+
+
+@pytest.mark.parametrize("high", [9, 12, 18])
+def test_low_digits_are_read_at_twice_the_size_and_followed_so(reader, high):
+    image, written = low_page(high)
+    whole = reader.read(image, source="")
+    assert matched(written, whole.text) >= 0.97
+    assert whole.area.scales == {0.5}
+    assert len(whole.known) >= 0.9 * len(written)
+    assert np.median([digit.box[3] for digit in whole.digits]) == pytest.approx(high, abs=2)
+    followed = reader.read(image, source="", area=whole.area, known=whole.known)
+    assert matched(written, followed.text) >= 0.97
+    assert followed.area.scales == {0.5}
+
+
+def test_without_a_closer_look_low_digits_run_together(reader, monkeypatch):
+    monkeypatch.setattr("edgits.edge.find.Page.closer", lambda *_: None)
+    image, written = low_page(9)
+    assert matched(written, reader.read(image, source="").text) < 0.9
+
+
+def test_a_closer_look_is_taken_only_at_low_digits_and_where_time_allows_it(reader, monkeypatch):
+    image, written = low_page(24)
+    looks = []
+    monkeypatch.setattr("edgits.edge.reader.views", lambda *args, **rest: looks.append(args) or views(*args, **rest))
+    assert matched(written, reader.read(image, source="").text) >= 0.97
+    assert len(looks) == 1
+    reader.read(low_page(12)[0], source="")
+    assert len(looks) == 3
+    monkeypatch.setattr("edgits.edge.find._MOST_CLOSE", 10_000)
+    reader.read(low_page(12)[0], source="")
+    assert len(looks) == 4
