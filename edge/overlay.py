@@ -5,6 +5,7 @@ drawing alone is used, so it has ASCII letters only.
 """
 
 import functools
+from statistics import median
 
 import cv2
 import numpy as np
@@ -26,6 +27,8 @@ OLD_MS = 300.0
 _MOST_ROWS = 3  # of text in the bar
 # Hues far apart for numbers that follow each other: the golden angle, on OpenCV's circle of 180.
 _HUE_STEP, _HUE_FIRST = 68.75, 95
+# Where digits are lower than so many units, their neighbours' labels would cover all but the name.
+_LOW = 28
 
 
 def draw(image: Image, result: FrameResult, *, fps: float | None = None, status: str | None = None) -> Image:
@@ -48,8 +51,9 @@ def draw(image: Image, result: FrameResult, *, fps: float | None = None, status:
         picture = draw_alarm(picture, status, unit)
     if result.region is not None:
         _dim_around(picture, result.region)
+    brief = bool(result.digits) and median(digit.box[3] for digit in result.digits) < _LOW * unit
     for digit in result.digits:
-        _draw_digit(picture, digit, unit)
+        _draw_digit(picture, digit, unit, brief=brief)
     bar = np.full((bar_height(width, height), width, 3), DARK, np.uint8)
     notes = [] if status else _notes(result, fps)
     column = _write_notes(bar, notes, unit)
@@ -67,8 +71,8 @@ def unit_of(width: int, height: int) -> float:
     return max(0.6, min(width / 640, height / 480))
 
 
-def _draw_digit(picture: Image, digit: Digit, unit: float) -> None:
-    """Draws the box and its label: full if stable, else thin."""
+def _draw_digit(picture: Image, digit: Digit, unit: float, *, brief: bool) -> None:
+    """Draws the box and its label: full if stable, else thin; if `brief` the label is the name alone."""
     colour = _colour(digit.track or 0)
     settled = digit.stable is not False
     thin = max(1, round((2 if settled else 1) * unit))
@@ -78,13 +82,15 @@ def _draw_digit(picture: Image, digit: Digit, unit: float) -> None:
     (name_wide, name_high), _ = cv2.getTextSize(name, FONT, size, stroke_of(size))
     (share_wide, _), _ = cv2.getTextSize(share, FONT, small, stroke_of(small))
     pad = max(2, round(3 * unit))
-    label = (name_wide + share_wide + 3 * pad, name_high + 2 * pad)
+    label = (name_wide + 2 * pad + (0 if brief else share_wide + pad), name_high + 2 * pad)
     x = int(np.clip(left + wide // 2 - label[0] // 2, 0, max(0, picture.shape[1] - label[0])))
     y = top - label[1] - thin if top - label[1] - thin >= 0 else min(top + high + thin, picture.shape[0] - label[1])
     _panel(picture, (x, y), label, colour if settled else DARK, max(2, round(4 * unit)))
     ink = _ink_on(colour) if settled else colour
     base = y + pad + name_high
     write(picture, name, (x + pad, base), size, ink)
+    if brief:
+        return
     write(picture, share, (x + 2 * pad + name_wide, base), small, ink)
     if digit.track is not None:
         _draw_number(picture, digit.track, (left + wide // 2, top + high), colour, unit)

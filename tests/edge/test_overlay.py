@@ -113,3 +113,14 @@ def test_many_lines_become_rows_rather_than_being_cut():
     bar = draw(np.zeros((480, 640, 3), np.uint8), lines, fps=25.0)[480:]
     white = (bar[:, :540] == 255).all(axis=2).any(axis=1)
     assert np.count_nonzero(np.diff(white.astype(int)) == 1) == 3  # three rows of text
+
+
+def test_low_digits_have_labels_of_one_sign_that_leave_their_neighbours_free():
+    image = np.full((480, 640, 3), 200, np.uint8)
+
+    def label_width(high):
+        digit = Digit(7, 0.98, (300, 200, 2 * high // 3, high), 1, True)
+        above = draw(image, result_of(640, 480, digit))[:188] != 200
+        return np.ptp(np.nonzero(above.any(axis=(0, 2)))[0])
+
+    assert label_width(20) < 0.6 * label_width(40)
