@@ -354,8 +354,8 @@ def _candidate(level: Level, mark: Mark, rough: float, crowd: float) -> Candidat
     inks = level.ink[y : y + h, x : x + w][mark.mask > 0]
     place = int(0.8 * (len(inks) - 1))
     contrast = float(np.partition(inks, place)[place]) / 255
-    left, top, wide, high = (round(side * level.scale) for side in mark.box)
-    box = left + level.corner[0], top + level.corner[1], wide, high
+    left, top, right, bottom = (round(side * level.scale) for side in (x, y, x + w, y + h))
+    box = left + level.corner[0], top + level.corner[1], right - left, bottom - top
     return Candidate(box, contrast, rough, crowd, mark.stroke * level.scale, mark, level)
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from edgits.edge.find import look, views
 from edgits.edge.ink import estimate_paper, see
+from edgits.edge.results import Area
 
 
 def page(text="407", *, size=(480, 640), paper=220, ink=60, scale=3.0, thickness=6, at=(120, 260)):
@@ -136,7 +137,8 @@ def test_any_frame_gives_boxes_within_it(height, width, seed, smooth):
     frame = rng.integers(0, 256, (height, width, 3)).astype(np.uint8)
     if smooth:
         frame = cv2.GaussianBlur(frame, (0, 0), 4)
-    for candidate in look(frame).candidates:
+    (closer,) = views(frame, Area((0, 0, width, height), frozenset({0.5})))
+    for candidate in (*look(frame).candidates, *closer.candidates):
         assert inside(candidate.box, frame)
         assert candidate.crop.size > 0
         assert 0 <= candidate.contrast <= 1
@@ -171,3 +173,17 @@ def test_the_shadowed_edge_of_a_sheet_is_no_stroke():
     places = [candidate.box[0] for page in views(image) for candidate in page.candidates]
     assert any(110 <= x <= 125 for x in places)
     assert not any(270 <= x <= 295 for x in places)
+
+
+def test_a_low_digit_at_the_rim_lies_in_the_frame_when_seen_closer():
+    seen = 0
+    for wide in range(6, 13):
+        frame = np.full((60, 101), 215, np.uint8)
+        glyph = np.full((13, wide), 215, np.uint8)
+        cv2.polylines(glyph, [np.array([[1, 1], [1, 6], [wide - 1, 6], [wide - 1, 1], [wide - 1, 12]])], False, 60, 1)
+        frame[20:33, 101 - wide :] = glyph
+        (closer,) = views(frame, Area((0, 0, 101, 60), frozenset({0.5})))
+        for candidate in closer.candidates:
+            assert inside(candidate.box, frame)
+            seen += 1
+    assert seen

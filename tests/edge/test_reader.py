@@ -5,6 +5,8 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edgits.edge.camera import open_camera
 from edgits.edge.find import views
@@ -190,3 +192,22 @@ def test_a_closer_look_is_taken_only_at_low_digits_and_where_time_allows_it(read
     monkeypatch.setattr("edgits.edge.find._MOST_CLOSE", 10_000)
     reader.read(low_page(12)[0], source="")
     assert len(looks) == 4
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(40, 161), st.integers(40, 161), st.integers(0, 2**32 - 1))
+def test_boxes_of_low_digits_lie_in_the_frame_also_at_its_rim(reader, height, width, seed):
+    chance = np.random.default_rng(seed)
+    frame = np.full((height, width), 215, np.float32)
+    hands = handwriting()
+    for _ in range(12):
+        glyph = cv2.resize(hands[chance.integers(10)][0], (9, 13), interpolation=cv2.INTER_AREA)
+        top, left = (
+            int(np.clip(chance.integers(-9, side), 0, side - size)) for side, size in ((height, 13), (width, 9))
+        )
+        frame[top : top + 13, left : left + 9] *= 1 - 0.6 * glyph.astype(np.float32) / 255
+    result = reader.read(np.clip(frame, 0, 255).astype(np.uint8), source="")
+    for digit in (*result.digits, *result.doubtful):
+        x, y, w, h = digit.box
+        assert 0 <= x < x + w <= width
+        assert 0 <= y < y + h <= height
