@@ -85,6 +85,7 @@ class Reader:
         for page in views(image, area, lightest=LIGHTEST_BOARD):
             read = self._read_page(page, known, stages)
             found, doubtful = self._choose(page, read, size)
+            # an area tells the size that showed its digits, too
             closer = page.closer([mark for mark, _ in found], size) if area is None else None
             if closer:
                 stages.end("arrange")
