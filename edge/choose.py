@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from edgits.edge.find import Candidate
+from edgits.edge.candidate import Candidate
 from edgits.edge.results import Reading
 
 Read = tuple[Candidate, Reading]

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
+from edgits.edge.candidate import Candidate
 from edgits.edge.collection import Collection
-from edgits.edge.find import WIDEST_DIGIT, Candidate, look
+from edgits.edge.find import look
 from edgits.edge.frame import Camera, Frame, Truth
+from edgits.edge.marks import WIDEST_DIGIT
 from edgits.edge.recognizer import Recognizer
 from edgits.edge.results import Box, Reading
 

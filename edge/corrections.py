@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from edgits.edge.candidate import Candidate
 from edgits.edge.collect import digit_like, overlap
-from edgits.edge.find import Candidate, Page, views
+from edgits.edge.find import Page, views
 from edgits.edge.results import Box, Digit
 from edgits.edge.sinks import Shot
 from edgits.images import Image, to_gray

@@ -7,9 +7,11 @@ from itertools import accumulate
 import cv2
 
 from edgits.edge.believe import believed
+from edgits.edge.candidate import Candidate, core, join, neighbours
 from edgits.edge.choose import Read, best_row, without_rivals
-from edgits.edge.find import LIGHTEST_BOARD, WIDEST_DIGIT, Candidate, Page, area_of, core, join, neighbours, views
+from edgits.edge.find import LIGHTEST_BOARD, Page, area_of, views
 from edgits.edge.layout import reading_order
+from edgits.edge.marks import WIDEST_DIGIT
 from edgits.edge.recognizer import Recognizer
 from edgits.edge.results import Area, Digit, FrameResult, Known, Reading
 from edgits.images import Image

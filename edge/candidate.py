@@ -1,0 +1,181 @@
+"""A mark that may be a digit, with the paper around it: what tells it from an edge, its pieces, its crop."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edgits.edge.ink import Level
+from edgits.edge.marks import WIDEST_DIGIT, Mark
+from edgits.edge.results import Box
+from edgits.images import Image
+
+# No lower piece is a digit, in pixels at the size that shows it.
+_LEAST_PIECE = 9
+# A mark no wider than this share of its height is an edge if the light differs from side to side by this share
+# of what it is darker than the lighter one.
+_SLENDER, _ONE_SIDED = 0.3, 0.6
+# Crops have the paper at this grey level.
+_PAPER = 230
+# Ink spreads to the pixels around it by one, or by two.
+_RING, _WIDE_RING = np.ones((3, 3), np.uint8), np.ones((5, 5), np.uint8)
+# Two marks are strokes of one digit only if their gap, and their width together, are at most so many heights.
+_NEAR, _WIDEST_PAIR = 0.2, 1.15
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A mark that may be a digit.
+
+    Attributes:
+        box: Where it is, in pixels of the frame.
+        contrast: Share of the paper's light that its ink takes away, in [0, 1].
+        rough: How rough the paper around it is in relation to its ink: 0 smooth, above 0.3 hardly paper at all.
+        crowd: Share of its surroundings that is other ink, in [0, 1].
+        stroke: Width of its thickest stroke, in pixels of the frame.
+        mark: Its ink, at the size it was found at.
+        level: The frame at that size.
+        cut: Ink that its two sides were cut through, as shares of the height of the mark that it is a piece of.
+    """
+
+    box: Box
+    contrast: float
+    rough: float
+    crowd: float
+    stroke: float
+    mark: Mark = field(repr=False)
+    level: Level = field(repr=False)
+    cut: float = 0.0
+
+    @cached_property
+    def crop(self) -> Image:
+        """What a model reads: uint8 (H, W) grey, dark ink with a margin on even paper; other marks are left out."""
+        return _cut(self.level, self.mark)
+
+
+def candidate_of(level: Level, mark: Mark, rough: float, crowd: float) -> Candidate:
+    """Makes a candidate of a mark and its `surroundings`."""
+    x, y, w, h = mark.box
+    inks = level.ink[y : y + h, x : x + w][mark.mask > 0]
+    place = int(0.8 * (len(inks) - 1))
+    contrast = float(np.partition(inks, place)[place]) / 255
+    left, top, right, bottom = (round(side * level.scale) for side in (x, y, x + w, y + h))
+    box = left + level.corner[0], top + level.corner[1], right - left, bottom - top
+    return Candidate(box, contrast, rough, crowd, mark.stroke * level.scale, mark, level)
+
+
+def core(candidate: Candidate) -> Candidate | None:
+    """Returns the largest piece of a mark alone; None if the mark is of one piece."""
+    mark = candidate.mark.core
+    return None if mark is None else candidate_of(candidate.level, mark, candidate.rough, candidate.crowd)
+
+
+def join(one: Candidate, other: Candidate) -> Candidate:
+    """Joins two marks of one size into one, as if they were pieces of a broken digit."""
+    (x, y, w, h), (ox, oy, ow, oh) = one.mark.box, other.mark.box
+    left, top, right, bottom = min(x, ox), min(y, oy), max(x + w, ox + ow), max(y + h, oy + oh)
+    mask = np.zeros((bottom - top, right - left), np.uint8)
+    for part in (one.mark, other.mark):
+        px, py = part.corner[0] - left, part.corner[1] - top
+        mask[py : py + part.mask.shape[0], px : px + part.mask.shape[1]] |= part.mask
+    mark = Mark(mask, (left, top), max(one.mark.stroke, other.mark.stroke))
+    return candidate_of(one.level, mark, min(one.rough, other.rough), min(one.crowd, other.crowd))
+
+
+def neighbours(marks: Sequence[Candidate], doubtful: Sequence[bool]) -> list[tuple[int, int]]:
+    """Finds pairs of marks that may be strokes of one digit: near each other, and no wider together than a digit.
+
+    Args:
+        marks: The marks.
+        doubtful: Which of them may be no whole digits; a pair holds one at least.
+
+    Returns:
+        Indexes into `marks`, the nearest pairs first.
+    """
+    if len(marks) < 2 or not any(doubtful):
+        return []
+    boxes = np.array([mark.mark.box for mark in marks], np.float32)
+    low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
+    size = np.maximum(high[:, None], high[None]) - np.minimum(low[:, None], low[None])
+    gap = (np.maximum(low[:, None], low[None]) - np.minimum(high[:, None], high[None])).max(axis=2)
+    scales = np.array([mark.level.scale for mark in marks])
+    doubts = np.array(doubtful)
+    fits = (scales[:, None] == scales) & (doubts[:, None] | doubts)
+    fits &= (gap <= _NEAR * size[..., 1]) & (size[..., 0] <= _WIDEST_PAIR * size[..., 1])
+    first, second = np.nonzero(np.triu(fits, 1))
+    order = np.argsort(gap[first, second], kind="stable")
+    return [(int(first[place]), int(second[place])) for place in order]
+
+
+def piece_of(candidate: Candidate, y: npt.NDArray[np.intp], x: npt.NDArray[np.intp]) -> Candidate | None:
+    """Makes a candidate of a part of its ink, rows and columns in its mask; None of what has no digit's size."""
+    if len(x) < 8:
+        return None
+    left, top, right, bottom = int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1
+    high = bottom - top
+    if high < max(_LEAST_PIECE, 0.3 * candidate.mark.mask.shape[0]) or right - left > WIDEST_DIGIT * high:
+        return None
+    mask = np.zeros((high, right - left), np.uint8)
+    mask[y - top, x - left] = 1
+    corner = candidate.mark.corner[0] + left, candidate.mark.corner[1] + top
+    return candidate_of(candidate.level, Mark(mask, corner, candidate.mark.stroke), candidate.rough, candidate.crowd)
+
+
+def surroundings(level: Level, clean: Image, mark: Mark) -> tuple[float, float]:
+    """Tells texture from paper: how rough the paper around a mark is, and what share of it is other ink.
+
+    Roughness is the root mean square of the paper's contrast over the mark's own.
+    """
+    x, y, w, h = mark.box
+    margin = max(h, w) // 2 + 2
+    rows, columns = slice(max(0, y - margin), y + h + margin), slice(max(0, x - margin), x + w + margin)
+    marked = clean[rows, columns]
+    own = cv2.countNonZero(mark.mask)
+    others = cv2.countNonZero(marked) - own
+    inked = cv2.dilate(level.mask[rows, columns], _WIDE_RING)
+    paper = inked.size - cv2.countNonZero(inked)
+    if paper < own:
+        return 1.0, 1.0
+    rough = cv2.norm(level.ink[rows, columns], cv2.NORM_L2, 1 - inked) / math.sqrt(paper)
+    strength = cv2.mean(level.ink[y : y + h, x : x + w], mark.mask)[0]
+    return rough / max(strength, 1), others / (marked.size - own)
+
+
+def is_edge(level: Level, mark: Mark) -> bool:
+    """Tells the edge of a sheet and its shadow from a stroke, which has paper of one brightness on both sides."""
+    x, y, w, h = mark.box
+    if w > _SLENDER * h:
+        return False
+    rows, gap = slice(y, y + h), w // 2 + 2
+    left, right = (
+        level.gray[rows, max(0, x - gap - w) : max(0, x - gap)],
+        level.gray[rows, x + w + gap : x + 2 * w + gap],
+    )
+    if not left.size or not right.size:
+        return False
+    dark, light = sorted((cv2.mean(left)[0], cv2.mean(right)[0]))
+    own = cv2.mean(level.gray[rows, x : x + w], mark.mask)[0]
+    return light - dark > _ONE_SIDED * (light - own)
+
+
+def _cut(level: Level, mark: Mark) -> Image:
+    """Cuts a square with a margin around a mark; other marks in it become paper."""
+    x, y, w, h = mark.box
+    height, width = level.mask.shape
+    half = 0.5 * max(w, h) * 1.35 + 2
+    left, right = max(0, int(x + w / 2 - half)), min(width, int(x + w / 2 + half) + 1)
+    top, bottom = max(0, int(y + h / 2 - half)), min(height, int(y + h / 2 + half) + 1)
+    own = np.zeros((bottom - top, right - left), np.uint8)
+    own[y - top : y - top + h, x - left : x - left + w] = mark.mask
+    others: Image = level.mask[top:bottom, left:right] & (1 - own)
+    crop = np.asarray(
+        cv2.convertScaleAbs(level.ink[top:bottom, left:right], alpha=-_PAPER / 255, beta=_PAPER), np.uint8
+    )
+    if cv2.countNonZero(others):
+        hidden = cv2.subtract(cv2.dilate(others, _WIDE_RING), cv2.dilate(own, _RING))
+        crop = np.asarray(cv2.max(crop, hidden * np.uint8(_PAPER)), np.uint8)
+    return crop
