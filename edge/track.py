@@ -184,7 +184,7 @@ class Tracker:
             held = [track for track in missed if _within(track.box, result.width, result.height)]
             shown = [track for track in seen if track.known] + held
         digits = [track.shown(time) for track in shown]
-        if shown == seen and len(seen) == len(result.digits):
+        if shown == seen and len(seen) == len(result.digits) and not any(track.hinted for track in seen):
             return tuple(digits), result.lines
         lines = reading_order([digit.box for digit in digits])
         return tuple(digits[i] for line in lines for i in line), tuple(map(len, lines))

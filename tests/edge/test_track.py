@@ -211,6 +211,14 @@ def test_doubtful_readings_show_nothing_that_was_not_known_nor_another_digit_nor
         assert results[-1].text == "012"
 
 
+def test_a_digit_held_by_a_doubtful_reading_stands_in_its_place_also_where_another_mark_is_left_out():
+    tracker = Tracker()
+    run(tracker, [seen(*ROW)] * 10)
+    part = hinted(seen(*ROW[1:], (8, 0.9, 500, 300)), (0, 0.2, 100, 100))
+    out = tracker.update(part, time=10 / 30, whole=False)
+    assert [digit.digit for digit in out.digits] == [0, 1, 2, 3]
+
+
 def test_a_piece_of_a_digit_that_was_seen_is_no_doubtful_one_beside_it():
     tracker = Tracker()
     run(tracker, [seen((3, 0.9, 100, 100), (3, 0.9, 116, 100))] * 10)
