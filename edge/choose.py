@@ -15,8 +15,8 @@ _WHOLE, _AS_DARK = 0.5, 0.6
 # A mark is a piece of another if this share of its ink is the other's.
 _PIECE = 0.6
 _SAMPLES = 60
-# How likely a piece of touching digits is a digit, rightly read: a logistic regression, fitted on made-up photos
-# of digits that touch, of single ones, and of letters.
+# How likely a piece of touching digits is a digit, rightly read: a logistic regression, fitted on 6,555 wide marks of
+# made-up photos of digits that touch, and of letters; what follows was chosen on others, with single digits among them.
 _PIECE_IS_DIGIT = {
     "bias": -0.365,
     "confidence": 0.492,

@@ -125,7 +125,7 @@ class Tracker:
             track = homes.get(index) or self._begin(digit, time)
             track.vote(digit, time)
             seen.append(track)
-        seen += self._hinted(result, time)
+        seen += self._take_hints(result, time)
         digits, lines = self._reported(result, seen, time)
         self.settled = all(track.known == (track.seen == time) for track in self._tracks)
         timings = result.timings | {"track": 1000 * (clock.perf_counter() - start)}
@@ -137,7 +137,7 @@ class Tracker:
         self._tracks.append(track)
         return track
 
-    def _hinted(self, result: FrameResult, time: float) -> list[_Track]:
+    def _take_hints(self, result: FrameResult, time: float) -> list[_Track]:
         """Lets doubtful readings vote for the known digits that were not seen in this frame; returns those."""
         missed = [track for track in self._tracks if track.known and track.seen < time]
         if not missed:
@@ -201,8 +201,8 @@ def _shift(moves: list[tuple[Box, Box]]) -> tuple[int, int]:
 
 def _share_place(one: Box, other: Box) -> bool:
     """Tells whether the middle of one box lies in the other."""
-    apart = [abs((2 * one[i] + one[i + 2]) - (2 * other[i] + other[i + 2])) for i in (0, 1)]
-    return all(apart[i] < one[i + 2] for i in (0, 1)) or all(apart[i] < other[i + 2] for i in (0, 1))
+    across, down = (abs((2 * one[i] + one[i + 2]) - (2 * other[i] + other[i + 2])) for i in (0, 1))
+    return any(across < box[2] and down < box[3] for box in (one, other))
 
 
 def _within(box: Box, width: int, height: int) -> bool:

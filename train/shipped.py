@@ -138,7 +138,7 @@ def judge(run: Run, digits: dict[str, Dataset], others: dict[str, npt.NDArray[np
     card = run.card
 
     def read(images: npt.NDArray[np.uint8]) -> tuple[Floats, Floats]:
-        """Returns the digits' probabilities, (N, 10), and the least threshold that rejects each image, (N,)."""
+        """Returns the digits' probabilities, (N, 10), and the highest threshold that accepts each image, (N,)."""
         logits = model.predict(card.normalization.batch(images), batch_size=256, verbose=0)
         every = softmax(logits / card.temperature)
         best = every[:, :10].max(axis=1)
