@@ -68,10 +68,9 @@ def candidate_of(level: Level, mark: Mark, rough: float, crowd: float) -> Candid
     return Candidate(box, contrast, rough, crowd, mark.stroke * level.scale, mark, level)
 
 
-def core(candidate: Candidate) -> Candidate | None:
-    """Returns the largest piece of a mark alone; None if the mark is of one piece."""
-    mark = candidate.mark.core
-    return None if mark is None else candidate_of(candidate.level, mark, candidate.rough, candidate.crowd)
+def parts(candidate: Candidate) -> list[Candidate]:
+    """Returns the pieces of a mark that alone may be digits, too; none of a mark of one piece."""
+    return [candidate_of(candidate.level, mark, candidate.rough, candidate.crowd) for mark in candidate.mark.parts]
 
 
 def join(one: Candidate, other: Candidate) -> Candidate:

@@ -32,17 +32,30 @@ _LEAST = 0.25
 _MORE = 0.3
 
 
-def best_row(pieces: Mapping[tuple[int, int], Read]) -> list[Read]:
+def worth_reading(
+    pieces: Mapping[tuple[int, int], Candidate], size: tuple[int, int]
+) -> dict[tuple[int, int], Candidate]:
+    """Leaves out the pieces that `best_row` would not choose, however surely they were read.
+
+    Args:
+        pieces: A mark's pieces, as for `best_row`.
+        size: The mark's width and height.
+    """
+    sure, last = Reading(0, 1.0), max((end for _, end in pieces), default=0)
+    return {
+        ends: piece for ends, piece in pieces.items() if _gain((piece, sure), size, whole=ends == (0, last)) > 0
+    }
+
+
+def best_row(pieces: Mapping[tuple[int, int], Read], size: tuple[int, int]) -> list[Read]:
     """Finds the row of pieces that holds the most digits rightly read, by dynamic programming over the cuts.
 
     What lies between the chosen pieces is left out. The whole mark is one of the rows, and has an advantage.
 
     Args:
         pieces: Readings of a mark's pieces by the numbers of the cuts to their left and right.
+        size: The mark's width and height, in pixels of the frame.
     """
-    boxes = [candidate.box for candidate, _ in pieces.values()]
-    tall = max((high for _, _, _, high in boxes), default=1)
-    wide = max((x + w for x, _, w, _ in boxes), default=1) - min((x for x, _, _, _ in boxes), default=0)
     ends = max((end for _, end in pieces), default=0)
     value, row = [0.0] * (ends + 1), [list[Read]() for _ in range(ends + 1)]
     for end in range(1, ends + 1):
@@ -51,16 +64,19 @@ def best_row(pieces: Mapping[tuple[int, int], Read]) -> list[Read]:
             read = pieces.get((start, end))
             if read is None or read[1].digit is None:
                 continue
-            gain = value[start] + _piece_is_digit(read, wide, tall) - _LEAST
-            if (start, end) == (0, ends):
-                gain += _MORE
+            gain = value[start] + _gain(read, size, whole=(start, end) == (0, ends))
             if gain > value[end]:
                 value[end], row[end] = gain, [*row[start], read]
     return row[ends]
 
 
-def _piece_is_digit(read: Read, wide: int, tall: int) -> float:
-    """How likely a piece of a mark of this size is a digit, rightly read: in (0, 1)."""
+def _gain(read: Read, size: tuple[int, int], *, whole: bool) -> float:
+    """What a piece, or the whole mark, brings to a row."""
+    return _piece_is_digit(read, size) - _LEAST + (_MORE if whole else 0.0)
+
+
+def _piece_is_digit(read: Read, size: tuple[int, int]) -> float:
+    """How likely a piece of a mark of this width and height is a digit, rightly read: in (0, 1)."""
     candidate, reading = read
     _, _, w, h = candidate.box
     share = min(max(reading.confidence, 1e-3), 1 - 1e-3)
@@ -68,9 +84,9 @@ def _piece_is_digit(read: Read, wide: int, tall: int) -> float:
         "bias": 1.0,
         "confidence": math.log(share / (1 - share)),
         "width": math.log(w / h),
-        "height": math.log(h / tall),
+        "height": math.log(h / size[1]),
         "one": reading.digit == 1,
-        "share": math.log(w / wide),
+        "share": math.log(w / size[0]),
         "cut": candidate.cut,
     }
     return 1 / (1 + math.exp(-sum(weight * traits[name] for name, weight in _PIECE_IS_DIGIT.items())))

@@ -17,6 +17,8 @@ Tree = list[list[int]]  # of each contour: the next one, the one before, the fir
 
 # Marks that overlap by more than this share of both together are one, seen at two sizes.
 _SAME = 0.6
+# Width of a digit as a share of its height, to tell how many may touch.
+_USUAL_WIDTH = 0.6
 # So many pieces of ink are looked at, the largest first: a lawn has thousands.
 _MOST_PARTS = 500
 
@@ -29,13 +31,14 @@ class Mark:
         mask: uint8 (h, w), 1 where its ink is.
         corner: Left and top of `mask`.
         stroke: Width of its thickest stroke in pixels.
-        core: Its largest piece alone, if it is of several: what is near may be a speck or a shadow.
+        parts: If it is of several pieces: those that alone may be digits, too. What is near may be a speck, a shadow,
+            a rest of a ruled line.
     """
 
     mask: Image
     corner: tuple[int, int]
     stroke: float
-    core: "Mark | None" = None
+    parts: tuple["Mark", ...] = ()
 
     @property
     def box(self) -> Box:
@@ -90,18 +93,20 @@ def find_marks(
     seen = _seen(boxes, taken)
     found = []
     for members in _group(boxes, rows, sized, mask.shape):
-        first = members[0]
-        if len(members) == 1 and seen[first]:
-            continue
-        core = whole = _mark(mask, contours, tree, [chosen[first]], rows[first])
+        alone = [
+            _mark(mask, contours, tree, [chosen[i]], rows[i])
+            for i in members
+            if sized[i] and (len(members) > 1 or not seen[i])
+        ]
+        parts = [mark for mark in alone if mark]
         if len(members) > 1:
             box = _union(boxes[members])
             fits = sized_like_a_digit(np.array([box]), mask.shape, least, most).all()
             whole = _mark(mask, contours, tree, [chosen[i] for i in members], box) if fits else None
-            whole = whole and replace(whole, core=core)
-        mark = whole or core
-        if mark and not (len(members) > 1 and _seen(np.array([mark.box]), taken)[0]):
-            found.append(mark)
+            if whole:
+                parts = [replace(whole, parts=tuple(parts))]
+            parts = [mark for mark in parts if not _seen(np.array([mark.box]), taken)[0]]
+        found += parts
     return found
 
 
@@ -128,7 +133,7 @@ def _mark(mask: Image, contours: Sequence[Any], tree: Tree, members: Sequence[in
         inner = _children(tree, i)
         holes += sum(cv2.contourArea(contours[k]) > 0.002 * w * h for k in inner)
         cv2.fillPoly(own, [contours[k] for k in (i, *inner)], 1, cv2.LINE_8, 0, (-x, -y))
-    if h > 40 and holes > 3:  # a grid, a mesh; an 8 has two holes
+    if h > 40 and holes > 1 + 2 * max(1, round(w / (_USUAL_WIDTH * h))):  # a grid, a mesh; an 8 has two holes
         return None
     own &= mask[y : y + h, x : x + w]
     return as_strokes(own, (x, y))

@@ -2,13 +2,12 @@
 
 import time
 from collections.abc import Sequence
-from itertools import accumulate
 
 import cv2
 
 from edgits.edge.believe import believed
-from edgits.edge.candidate import Candidate, core, join, neighbours
-from edgits.edge.choose import Read, best_row, without_rivals
+from edgits.edge.candidate import Candidate, join, neighbours, parts
+from edgits.edge.choose import Read, best_row, without_rivals, worth_reading
 from edgits.edge.find import LIGHTEST_BOARD, Page, area_of, views
 from edgits.edge.layout import reading_order
 from edgits.edge.marks import WIDEST_DIGIT
@@ -29,7 +28,7 @@ _GIVEN_UP = 0.1
 # none has more than 0.68.
 _MOVED, _SAME = 0.25, 0.75
 # So many pieces of touching digits are read in a frame at most, and so many joined pairs.
-_MOST_PIECES, _MOST_PAIRS = 160, 40
+_MOST_PIECES, _MOST_PAIRS = 240, 40
 
 # A dark frame isn't tried as a board if so many digits are read so surely as ink on paper, a lighter one if any are.
 _PLAIN, _SURELY = 4, 0.9
@@ -123,7 +122,7 @@ class Reader:
 
     def _choose(self, page: Page, read: Sequence[Read], size: tuple[int, int]) -> tuple[list[Read], list[Read]]:
         """Returns what is read as digits, and what else was read."""
-        found = self._part(page, read) + self._join(read) + self._cores(read)
+        found = self._part(page, read) + self._join(read) + self._parts(read)
         others = [candidate.box for candidate, reading in read if reading.digit is None]
         chosen = believed(without_rivals(found), others, size)
         taken = {id(mark) for mark, _ in chosen}
@@ -132,25 +131,28 @@ class Reader:
     def _part(self, page: Page, read: Sequence[Read]) -> list[Read]:
         """Parts wide marks where their pieces read better than the whole."""
         sure: list[Read] = []
-        doubtful: list[tuple[Pieces, list[Read]]] = []  # the pieces of a mark, and what it reads as whole
+        doubtful: list[tuple[Candidate, list[Read]]] = []  # a mark, and what it reads as whole
         for candidate, reading in read:
             height, width = candidate.mark.mask.shape
             single = reading.digit is not None and width <= WIDEST_DIGIT * height
             whole = [(candidate, reading)] if single else []
             several = width > _WIDE * height and cv2.countNonZero(candidate.mark.mask) > _SPARSE * width * height
             if several and not (single and reading.confidence >= _SURE):
-                doubtful.append((page.pieces(candidate), whole))
+                doubtful.append((candidate, whole))
             else:
                 sure.extend(whole)
-        # Marks of few pieces first: a frame full of texture has more than can be read in time.
-        doubtful.sort(key=lambda mark: len(mark[0]))
-        counts = accumulate(len(pieces) for pieces, _ in doubtful)
-        tried = sum(1 for count in counts if count <= _MOST_PIECES)
-        readings = iter(self._read([piece for pieces, _ in doubtful[:tried] for piece in pieces.values()]))
-        for pieces, whole in doubtful[:tried]:
-            sure.extend(best_row({ends: (piece, next(readings)) for ends, piece in pieces.items()}) or whole)
-        for _, whole in doubtful[tried:]:
-            sure.extend(whole)
+        # Marks on calm paper first: a frame full of texture has more than can be read in time.
+        doubtful.sort(key=lambda mark: mark[0].rough)
+        parted: list[Pieces] = []
+        room = _MOST_PIECES
+        for candidate, _ in doubtful:
+            pieces = worth_reading(page.pieces(candidate), candidate.box[2:]) if room else {}
+            room = max(room - len(pieces), 0)
+            parted.append(pieces if room else {})
+        readings = iter(self._read([piece for pieces in parted for piece in pieces.values()]))
+        for (candidate, whole), pieces in zip(doubtful, parted, strict=True):
+            row = best_row({ends: (piece, next(readings)) for ends, piece in pieces.items()}, candidate.box[2:])
+            sure.extend(row or whole)
         return sure
 
     def _join(self, read: Sequence[Read]) -> list[Read]:
@@ -166,12 +168,10 @@ class Reader:
             and reading.confidence > max(_confidence(read[one][1]), _confidence(read[other][1])) - _GIVEN_UP
         ]
 
-    def _cores(self, read: Sequence[Read]) -> list[Read]:
-        """Reads the largest pieces alone of marks that read badly with what is near them."""
-        alone = [core(candidate) for candidate, reading in read if _confidence(reading) < _SURE]
-        marks = [mark for mark in alone if mark is not None]
-        readings = self._read(marks)
-        return [(mark, reading) for mark, reading in zip(marks, readings, strict=True) if reading.digit is not None]
+    def _parts(self, read: Sequence[Read]) -> list[Read]:
+        """Reads the pieces alone of marks that read badly with what is near them."""
+        marks = [part for candidate, reading in read if _confidence(reading) < _SURE for part in parts(candidate)]
+        return [one for one in zip(marks, self._read(marks), strict=True) if one[1].digit is not None]
 
     def _read(self, marks: Sequence[Candidate]) -> list[Reading]:
         if not marks:

@@ -13,6 +13,7 @@ from edgits.images import Image
 from edgits.train.augment import bend, camera, on_paper
 
 _SIDE = 64
+_ROW = 40  # height of a row of digits, before it is fitted into the crop
 # Without those that are written like a digit: b q g 6 9, I l i 1, O o D 0, S s 5, Z z 2, B 8, A y Y 4, T 7.
 _SIGNS = "CEFHKLMNPRUVWXacdefhkmnprtuvwx+=*%&@#~^<>?!$"
 _FONTS = (0, 2, 3, 4, 6, 7)  # OpenCV's Hershey fonts, plain and script
@@ -39,20 +40,41 @@ def _blank() -> Image:
 
 
 def _crowd(rng: Rng, digits: Sequence[Image]) -> Image:
-    """Two or three digits in one crop: no single digit, to be parted."""
-    ink = _blank()
+    """Two or three digits in one crop, that touch, as a hurried hand lets them: no single digit, to be parted."""
     count = int(rng.integers(2, len(digits) + 1))
-    for place, digit in enumerate(digits[:count]):
-        rows, columns = np.nonzero(digit > 60)
-        if len(rows):
-            digit = digit[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-        wide = max(4, round(_SIDE * 0.9 / count))
-        high = int(rng.uniform(0.8, 1.5) * wide)
-        drawn = cv2.resize(digit, (wide, high), interpolation=cv2.INTER_AREA)
-        top, left = (_SIDE - high) // 2, round(_SIDE * 0.05) + place * (wide - int(rng.integers(0, 3)))
-        target = ink[max(top, 0) : top + high, left : left + wide]
-        target |= drawn[: target.shape[0], : target.shape[1]]
-    return ink
+    row = np.zeros((_ROW, 0), np.uint8)
+    for digit in digits[:count]:
+        left, top, wide, high = cv2.boundingRect((digit > 60).view(np.uint8))
+        if not wide:
+            continue
+        tall = _ROW * rng.uniform(0.6, 0.9)
+        size = max(2, round(tall * wide / high * rng.uniform(0.85, 1.15))), round(tall)
+        drawn = cv2.resize(digit[top : top + high, left : left + wide], size, interpolation=cv2.INTER_LINEAR)
+        above = int(rng.integers(0, _ROW - size[1] + 1))
+        drawn = np.pad(drawn, ((above, _ROW - size[1] - above), (0, 0)))
+        row = _touching(row, np.asarray(drawn, np.uint8), int(rng.integers(1, 5)))
+    if not row.size:
+        return _blank()
+    scale = 0.9 * _SIDE / max(row.shape)
+    row = np.asarray(cv2.resize(row, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    over = _SIDE - row.shape[0], _SIDE - row.shape[1]
+    return np.pad(row, [(room // 2, room - room // 2) for room in over])
+
+
+def _touching(row: Image, digit: Image, over: int) -> Image:
+    """Places a digit to the right of others, so that where they come nearest, ink lies over ink by `over` pixels."""
+    room = row.shape[1]
+    if not room:
+        return digit
+    ends = np.where(row.max(axis=1) > 128, room - (row[:, ::-1] > 128).argmax(axis=1), 0)
+    starts = np.where(digit.max(axis=1) > 128, (digit > 128).argmax(axis=1), digit.shape[1])
+    # nested at most by a third of the digit: two strokes on one another are one
+    at = max(int((ends - starts).max()) - over, int(ends.max()) - digit.shape[1] // 3, 0)
+    wide = np.zeros((row.shape[0], max(room, at + digit.shape[1])), np.uint8)
+    wide[:, :room] = row
+    target = wide[:, at : at + digit.shape[1]]
+    np.maximum(target, digit, out=target)
+    return wide
 
 
 def _scribble(rng: Rng, _: Sequence[Image]) -> Image:

@@ -101,8 +101,16 @@ RECIPES = {
             epochs=30,
             learning_rate=5e-3,
             label_smoothing=0.02,
+            variants=20,
         ),
-        Recipe("small", "small", "the default reader: at most 80 KB in int8", epochs=30, label_smoothing=0.02),
+        Recipe(
+            "small",
+            "small",
+            "the default reader: at most 80 KB in int8",
+            epochs=60,
+            label_smoothing=0.02,
+            variants=20,
+        ),
         Recipe(
             "base",
             "base",

@@ -3,8 +3,10 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from edgits.edge.choose import best_row, without_rivals
+from edgits.edge.choose import best_row, without_rivals, worth_reading
 from edgits.edge.find import look, views
 from edgits.edge.results import Area, Reading
 
@@ -20,8 +22,8 @@ def read():
     )
 
 
-def text(row):
-    return [reading.digit for _, reading in row]
+def text(pieces, wide):
+    return [reading.digit for _, reading in best_row(pieces, (wide, 40))]
 
 
 def test_a_digit_between_two_is_not_swallowed_by_a_neighbour(read):
@@ -31,19 +33,19 @@ def test_a_digit_between_two_is_not_swallowed_by_a_neighbour(read):
         (2, 3): read(4, 0.96, 34, 30),
         (1, 3): read(4, 0.92, 24, 40),
     }
-    assert text(best_row(pieces)) == [3, 1, 4]
+    assert text(pieces, 64) == [3, 1, 4]
 
 
 def test_a_digit_that_reads_well_is_not_parted_into_doubtful_ones(read):
     pieces = {(0, 2): read(0, 0.93, 0, 38), (0, 1): read(6, 0.6, 0, 18, 20), (1, 2): read(1, 0.7, 18, 12, 20)}
-    assert text(best_row(pieces)) == [0]
+    assert text(pieces, 38) == [0]
 
 
 def test_what_no_piece_reads_is_left_out(read):
     pieces = {(0, 1): read(None, 0.2, 0, 20), (1, 3): read(7, 0.98, 20, 26), (3, 4): read(None, 0.4, 46, 20)}
-    assert text(best_row(pieces)) == [7]
-    assert best_row({(0, 1): read(None, 0.2, 0, 20)}) == []
-    assert best_row({}) == []
+    assert text(pieces, 66) == [7]
+    assert text({(0, 1): read(None, 0.2, 0, 20)}, 20) == []
+    assert text({}, 20) == []
 
 
 def test_pieces_that_were_cut_through_much_ink_are_less_likely_digits(read):
@@ -53,12 +55,31 @@ def test_pieces_that_were_cut_through_much_ink_are_less_likely_digits(read):
             (1, 2): read(5, 0.95, 22, 22, cut=cut),
             (0, 2): read(8, 0.6, 0, 44),
         }
-        assert text(best_row(pieces)) == expected
+        assert text(pieces, 44) == expected
 
 
 def test_a_stroke_at_the_end_of_a_mark_is_a_digit_only_if_it_reads_as_one(read):
     for confidence, expected in ((0.99, [1, 4]), (0.5, [4])):
-        assert text(best_row({(0, 1): read(1, confidence, 0, 9), (1, 2): read(4, 0.97, 10, 30)})) == expected
+        assert text({(0, 1): read(1, confidence, 0, 9), (1, 2): read(4, 0.97, 10, 30)}, 40) == expected
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 9), st.floats(0, 1), st.integers(4, 60), st.integers(9, 40), st.floats(0, 1.4)),
+        min_size=10,
+        max_size=10,
+    )
+)
+def test_what_is_not_worth_reading_is_never_chosen(read, drawn):
+    """However surely a piece is read, `best_row` chooses none that `worth_reading` leaves out."""
+    places = [(start, end) for end in range(1, 5) for start in range(end)]
+    pieces = {
+        ends: read(digit, confidence, 10 * ends[0], wide, high, cut)
+        for ends, (digit, confidence, wide, high, cut) in zip(places, drawn, strict=True)
+    }
+    worth = worth_reading({ends: piece for ends, (piece, _) in pieces.items()}, (60, 40))
+    left = {ends: pieces[ends] for ends in worth}
+    assert best_row(left, (60, 40)) == best_row(pieces, (60, 40))
 
 
 def test_a_mark_seen_again_in_a_closer_look_is_no_other_one():

@@ -106,6 +106,30 @@ def test_a_broken_digit_is_one_mark():
     assert np.allclose(boxes[0], whole, atol=3)
 
 
+def test_a_digit_beside_the_rest_of_a_line_is_not_lost_with_it():
+    """What stands below a taller mark may be a piece of it; where both make no digit, each is looked at alone."""
+    frame = page("8", scale=2, thickness=5, at=(200, 300))
+    (alone,) = look(frame).candidates
+    x, y, w, h = alone.box
+    for across in range(x + 2, x + w, 10):  # a ladder of two cells' width: no digit, and none with the 8
+        cv2.line(frame, (across, y - 3 * h), (across, y - 8), (90, 90, 90), 1)
+    for along in range(y - 3 * h, y - 7, 14):
+        cv2.line(frame, (x + 2, along), (x + w, along), (90, 90, 90), 1)
+    assert alone.box in [candidate.box for candidate in look(frame).candidates]
+
+
+def test_touching_digits_may_have_many_holes_a_mesh_is_no_mark():
+    frame = page("")
+    for x in range(120, 260, 36):
+        cv2.putText(frame, "8", (x, 260), cv2.FONT_HERSHEY_SIMPLEX, 2.4, (60, 60, 60), 9, cv2.LINE_AA)
+    assert [candidate.box[2] > 2 * candidate.box[3] for candidate in look(frame).candidates] == [True]
+    mesh = page("")
+    for at in range(200, 290, 14):
+        cv2.line(mesh, (at, 200), (at, 284), (60, 60, 60), 4)
+        cv2.line(mesh, (200, at), (284, at), (60, 60, 60), 4)
+    assert look(mesh).candidates == []
+
+
 def test_touching_digits_are_cut_where_they_touch():
     frame = page("33", scale=4, thickness=8, at=(120, 300))
     cv2.line(frame, (180, 296), (230, 296), (60, 60, 60), 6)
