@@ -26,6 +26,8 @@ _RIM = 9
 _THIN = 9
 # The thickest stroke, in pixels, at the size where its digit is looked for.
 _THICK = 40
+# Grey levels of paper; none is quite black.
+_LIGHTS = np.maximum(np.arange(256), 1)
 # The paper is estimated at a size halved so many times: a shadow's end is blurred over fewer than `_THIN` pixels.
 _COARSE = 2
 # Frames are seen down to this size (shorter side, pixels).
@@ -139,10 +141,8 @@ def least_ink(gray: Image, smooth: Image, paper: Image) -> Image:
     """Returns what ink must be above: uint8 (H, W). The sensor's noise weighs more in the dark."""
     rows, columns = max(8, gray.shape[0] // 60), max(4, gray.shape[1] // 160)  # some ten thousand pixels tell enough
     noise = 1.4826 * float(np.median(cv2.absdiff(gray[::rows, ::columns], smooth[::rows, ::columns])))
-    least = np.full_like(paper, round(_MIN_CONTRAST * 255))
-    if noise > 0:
-        least = cv2.max(least, cv2.divide(np.full_like(paper, 255), cv2.max(paper, 1), scale=_NOISE_MARGIN * noise))
-    return np.asarray(least, np.uint8)
+    table = np.clip(np.rint(255 * _NOISE_MARGIN * noise / _LIGHTS), round(_MIN_CONTRAST * 255), 255)
+    return np.asarray(cv2.LUT(paper, table.astype(np.uint8)), np.uint8)
 
 
 def ink_mask(ink: Image, floor: Image) -> Image:
