@@ -42,9 +42,7 @@ def worth_reading(
         size: The mark's width and height.
     """
     sure, last = Reading(0, 1.0), max((end for _, end in pieces), default=0)
-    return {
-        ends: piece for ends, piece in pieces.items() if _gain((piece, sure), size, whole=ends == (0, last)) > 0
-    }
+    return {ends: piece for ends, piece in pieces.items() if _gain((piece, sure), size, whole=ends == (0, last)) > 0}
 
 
 def best_row(pieces: Mapping[tuple[int, int], Read], size: tuple[int, int]) -> list[Read]:

