@@ -7,14 +7,16 @@ others held. It knows no pixels.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from edgits.edge.choose import Read
-from edgits.edge.results import Box
+from edgits.edge.results import Box, Reading
 
 Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 _LEAST = 0.45
 _ALONE = {
@@ -47,6 +49,9 @@ _ALIKE = (0.7, 0.7, 0.5)
 # Marks stand in a row if their heights differ by no more than this logarithm, the lower one has this share of its
 # height beside the other, and no more heights lie between them; more than two neighbours count as two.
 _ROW_HEIGHTS, _BESIDE, _ROW_GAP, _NEIGHBOURS = 0.35, 0.5, 1.5, 2.0
+# A mark beside digits of the same pen is so many times as likely a digit as the model, which sees it alone, says: one
+# that stands in a row with so many at least, whose height may differ by this logarithm.
+_COMPANY, _LEAST_COMPANY, _COMPANY_HEIGHTS = 8.0, 2, 0.6
 # Heights of one hand differ by this logarithm.
 _USUAL = 0.4
 # What lies within so many heights of a mark is around it, if it is at least this share as high.
@@ -66,6 +71,38 @@ def believed(read: Sequence[Read], others: Sequence[Box], size: tuple[int, int])
     traits = Traits(read, others, size)
     shares = traits.alone()
     return [one for one, share in zip(read, traits.among(shares), strict=True) if share > _LEAST]
+
+
+def in_company(doubtful: Sequence[Read], digits: Sequence[Read]) -> list[Read]:
+    """Weighs what a model says of marks by where they stand: beside digits of the same pen a bare stroke is a 1.
+
+    Args:
+        doubtful: Marks that were not read as digits.
+        digits: Marks that were.
+
+    Returns:
+        Those of `doubtful` that stand in a row with digits, as they read there.
+    """
+    if not doubtful or len(digits) < _LEAST_COMPANY:
+        return []
+    marks = [mark for mark, _ in (*doubtful, *digits)]
+    count = len(doubtful)
+    row = _in_row(np.array([mark.box for mark in marks], np.float64), _COMPANY_HEIGHTS)
+    pens = _alike([[max(mark.stroke, 0.5) for mark in marks], [max(mark.contrast, 0.02) for mark in marks]], _ALIKE[1:])
+    beside = row & pens
+    reach = beside | (beside[:, count:] @ beside[count:])  # the next but one, too
+    return [
+        (mark, _weighed(reading))
+        for (mark, reading), found in zip(doubtful, reach[:count, count:].sum(axis=1), strict=True)
+        if found >= _LEAST_COMPANY
+    ]
+
+
+def _weighed(reading: Reading) -> Reading:
+    """Returns a reading after the odds of a digit are raised by `_COMPANY`."""
+    total = _COMPANY * reading.any_digit + 1 - reading.any_digit
+    digits = _COMPANY * reading.any_digit / total
+    return replace(reading, confidence=_COMPANY * reading.confidence / total, any_digit=digits)
 
 
 class Traits:
@@ -124,35 +161,18 @@ class Traits:
             "stroke": thick,
             "height": high,
             "other height": np.abs(high),
-            "support": np.log1p(self._alike() @ shares),
+            "support": np.log1p(self._of_one_hand() @ shares),
             "dark one": self._one * dark,
             "high one": self._one * np.abs(high),
             "best": shares >= shares.max(),
             "clutter": np.log1p(self._clutter(shares)),
-            "row": np.minimum(self._in_row() @ shares, _NEIGHBOURS),
+            "row": np.minimum(_in_row(self._boxes, _ROW_HEIGHTS) @ shares, _NEIGHBOURS),
         }
         return _share(traits, _AMONG)
 
-    def _alike(self) -> Floats:
-        """1 where two marks may be of one hand: float64 (N, N), 0 on the diagonal."""
-        alike = np.ones((len(self._boxes),) * 2, np.bool_)
-        for values, least in zip((self._boxes[:, 3], self._stroke, self._contrast), _ALIKE, strict=True):
-            sizes = np.log(values)
-            alike &= np.abs(sizes[:, None] - sizes) < least
-        np.fill_diagonal(alike, False)
-        return alike.astype(np.float64)
-
-    def _in_row(self) -> Floats:
-        """1 where two marks stand side by side as the digits of a number do: float64 (N, N), 0 on the diagonal."""
-        low, high = self._boxes[:, :2], self._boxes[:, :2] + self._boxes[:, 2:]
-        h = self._boxes[:, 3]
-        common = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)
-        size = np.log(h)
-        row = np.asarray(np.abs(size[:, None] - size) < _ROW_HEIGHTS, np.bool_)
-        row &= common[..., 1] >= _BESIDE * np.minimum(h[:, None], h)
-        row &= -common[..., 0] <= _ROW_GAP * np.maximum(h[:, None], h)
-        np.fill_diagonal(row, False)
-        return row.astype(np.float64)
+    def _of_one_hand(self) -> Flags:
+        """Tells which two marks may be of one hand: bool (N, N)."""
+        return _alike([self._boxes[:, 3], self._stroke, self._contrast], _ALIKE)
 
     def _clutter(self, shares: Floats) -> Floats:
         """Number of marks around each that are likely no digits: float64 (N,)."""
@@ -165,6 +185,32 @@ class Traits:
         near = (apart < _AROUND * h[:, None] + boxes[None, :, 3] / 2) & (boxes[None, :, 3] > _NO_SPECK * h[:, None])
         near[np.arange(len(h)), len(self._others) + np.arange(len(h))] = False
         return np.asarray(near @ weights, np.float64)
+
+
+def _alike(values: Sequence[npt.ArrayLike], least: Sequence[float]) -> Flags:
+    """Tells which two marks differ by less than `least` in each value's logarithm: bool (N, N), none with itself."""
+    sizes = np.log(np.asarray(values, np.float64))
+    alike = np.asarray(
+        (np.abs(sizes[:, :, None] - sizes[:, None]) < np.reshape(least, (-1, 1, 1))).all(axis=0), np.bool_
+    )
+    np.fill_diagonal(alike, False)
+    return alike
+
+
+def _in_row(boxes: Floats, heights: float) -> Flags:
+    """Tells which two marks stand side by side as the digits of a number do: bool (N, N), none with itself.
+
+    Args:
+        boxes: float64 (N, 4).
+        heights: What their heights may differ by, in the logarithm.
+    """
+    low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
+    h = boxes[:, 3]
+    common = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)
+    row = _alike([h], [heights])
+    row &= common[..., 1] >= _BESIDE * np.minimum(h[:, None], h)
+    row &= -common[..., 0] <= _ROW_GAP * np.maximum(h[:, None], h)
+    return row
 
 
 def _share(traits: dict[str, Floats], weights: dict[str, float]) -> Floats:

@@ -34,6 +34,8 @@ _DARK, LIGHTEST_BOARD = 130, 170
 _ROUGHEST, _FULLEST = 0.22, 0.25
 # A row of printed boxes has at least so many sides.
 _LEAST_RUNGS = 2
+# A mark is cut so often at most, and as often again for every height that it is wide.
+_CUTS = 4
 # An area reaches beyond its digits by this share of the tallest's height, and by so many pixels at least: digits that
 # moved are still in it, with what is near them.
 _BEYOND, _LEAST_BEYOND = 0.6, 32
@@ -142,19 +144,18 @@ class Page:
             return None
         return replace(around, scales=frozenset({scale}))
 
-    def pieces(self, candidate: Candidate, *, most: int = 7) -> dict[tuple[int, int], Candidate]:
+    def pieces(self, candidate: Candidate) -> dict[tuple[int, int], Candidate]:
         """Cuts a mark where little ink is in the way, and gives every piece that may be one digit.
 
         Args:
             candidate: A mark that may be several digits that touch.
-            most: Number of cuts at most.
 
         Returns:
             Pieces by the numbers of the cuts to their left and right; cut 0 is the mark's left
             end, and the highest its right end.
         """
         mask = candidate.mark.mask
-        cuts = clean_cuts(mask, most=most)
+        cuts = clean_cuts(mask, most=round(_CUTS * (1 + mask.shape[1] / mask.shape[0])))
         y, x, behind = sides(mask, cuts)
         inks = [0.0, *(cut.ink for cut in cuts), 0.0]  # nothing is cut at the mark's own ends
         found = {}

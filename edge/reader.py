@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import cv2
 
-from edgits.edge.believe import believed
+from edgits.edge.believe import believed, in_company
 from edgits.edge.candidate import Candidate, join, neighbours, parts
 from edgits.edge.choose import Read, best_row, without_rivals, worth_reading
 from edgits.edge.find import LIGHTEST_BOARD, Page, area_of, views
@@ -28,7 +28,7 @@ _GIVEN_UP = 0.1
 # none has more than 0.68.
 _MOVED, _SAME = 0.25, 0.75
 # So many pieces of touching digits are read in a frame at most, and so many joined pairs.
-_MOST_PIECES, _MOST_PAIRS = 240, 40
+_MOST_PIECES, _MOST_PAIRS = 320, 40
 
 # A dark frame isn't tried as a board if so many digits are read so surely as ink on paper, a lighter one if any are.
 _PLAIN, _SURELY = 4, 0.9
@@ -123,10 +123,21 @@ class Reader:
     def _choose(self, page: Page, read: Sequence[Read], size: tuple[int, int]) -> tuple[list[Read], list[Read]]:
         """Returns what is read as digits, and what else was read."""
         found = self._part(page, read) + self._join(read) + self._parts(read)
-        others = [candidate.box for candidate, reading in read if reading.digit is None]
-        chosen = believed(without_rivals(found), others, size)
+        rest = [one for one in read if not one[1].accepted]
+        chosen = believed(without_rivals(found), [mark.box for mark, _ in rest], size)
+        single = [one for one in rest if not _is_wide(one[0])]
+        raised = [
+            (mark, self.recognizer.judged(reading, threshold=self.threshold))
+            for mark, reading in in_company(single, chosen)
+        ]
+        company = [one for one in raised if one[1].accepted]
+        if company:
+            found += company
+            taken = {id(mark) for mark, _ in company}
+            rest = [one for one in rest if id(one[0]) not in taken]
+            chosen = believed(without_rivals(found), [mark.box for mark, _ in rest], size)
         taken = {id(mark) for mark, _ in chosen}
-        return chosen, [one for one in found if id(one[0]) not in taken] + [one for one in read if not one[1].accepted]
+        return chosen, [one for one in found if id(one[0]) not in taken] + rest
 
     def _part(self, page: Page, read: Sequence[Read]) -> list[Read]:
         """Parts wide marks where their pieces read better than the whole."""
@@ -136,7 +147,7 @@ class Reader:
             height, width = candidate.mark.mask.shape
             single = reading.digit is not None and width <= WIDEST_DIGIT * height
             whole = [(candidate, reading)] if single else []
-            several = width > _WIDE * height and cv2.countNonZero(candidate.mark.mask) > _SPARSE * width * height
+            several = _is_wide(candidate) and cv2.countNonZero(candidate.mark.mask) > _SPARSE * width * height
             if several and not (single and reading.confidence >= _SURE):
                 doubtful.append((candidate, whole))
             else:
@@ -177,6 +188,12 @@ class Reader:
         if not marks:
             return []
         return self.recognizer.read([mark.crop for mark in marks], threshold=self.threshold, dark_ink=True)
+
+
+def _is_wide(mark: Candidate) -> bool:
+    """Tells whether a mark may be several digits."""
+    height, width = mark.mark.mask.shape
+    return bool(width > _WIDE * height)
 
 
 def _memorize(read: Sequence[Read]) -> tuple[Known, ...]:

@@ -1,6 +1,7 @@
 """Reads crops with a model: normalise, run, calibrate, reject. Knows nothing of frames or cameras."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,17 +99,19 @@ class Recognizer:
 
     def readings(self, probabilities: Floats, *, threshold: float | None = None) -> list[Reading]:
         """Turns probabilities, float32 (N, classes), into readings."""
-        least = self.card.reject_threshold if threshold is None else threshold
         digits = probabilities[:, self._digits]
+        none = np.zeros(len(digits)) if self._none is None else probabilities[:, self._none]
         best = digits.argmax(axis=1)
         confidence = digits.max(axis=1) if len(digits) else np.zeros(0)
-        accepted = confidence >= least
-        if self._none is not None:
-            accepted &= confidence > probabilities[:, self._none]
         return [
-            Reading(int(digit), float(value), bool(ok))
-            for digit, value, ok in zip(best, confidence, accepted, strict=True)
+            self.judged(Reading(int(digit), float(value), any_digit=1 - float(other)), threshold=threshold)
+            for digit, value, other in zip(best, confidence, none, strict=True)
         ]
+
+    def judged(self, reading: Reading, *, threshold: float | None = None) -> Reading:
+        """Says of a reading whether it is accepted: sure enough, and more likely than that there is no digit."""
+        least = self.card.reject_threshold if threshold is None else threshold
+        return replace(reading, accepted=least <= reading.confidence > 1 - reading.any_digit)
 
 
 def shipped_models() -> dict[str, Path]:

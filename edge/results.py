@@ -52,11 +52,13 @@ class Reading:
         likeliest: The most likely digit, 0 to 9.
         confidence: Its calibrated probability in [0, 1].
         accepted: Whether that is enough to call the crop a digit.
+        any_digit: Calibrated probability, in [0, 1], that the crop is a digit at all.
     """
 
     likeliest: int
     confidence: float
     accepted: bool = True
+    any_digit: float = 1.0
 
     @property
     def digit(self) -> int | None:
