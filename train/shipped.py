@@ -17,6 +17,7 @@ from edgits.dataset import Dataset
 from edgits.errors import DataError
 from edgits.stats import softmax, wilson
 from edgits.train.data import load_dataset, stratified_split
+from edgits.train.finetune import find_start
 from edgits.train.fit import Run, fit_run
 from edgits.train.mixture import Part
 from edgits.train.models import TIERS
@@ -44,8 +45,8 @@ _BLANK, _PRINTED, _HANDWRITTEN = 0, 1, 2  # `kind` of the sudoku cells
     "raised again (warm restarts, Loshchilov and Hutter 2017); RUN-1, RUN-2 … keep those before.",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the weights and of the batches' order.")
-@click.option("--start", type=click.Path(exists=True, path_type=Path), help="Run folder of a model to go on from.")
-@click.option("--teacher", type=click.Path(exists=True, path_type=Path), help="Run folder of a model to learn from.")
+@click.option("--start", help="Model to go on from: a run folder, or the name of a shipped one.")
+@click.option("--teacher", help="Model to learn from, given likewise.")
 @click.option("--variants", type=click.Path(path_type=Path), help="Folder to keep the varied images in.")
 @click.option("--resume", is_flag=True, help="Go on with the unfinished training in the run folder.")
 def main(
@@ -54,20 +55,21 @@ def main(
     out: Path,
     epochs: tuple[int, ...],
     seed: int,
-    start: Path | None,
-    teacher: Path | None,
+    start: str | None,
+    teacher: str | None,
     variants: Path | None,
     resume: bool,
 ) -> None:
     """Trains a shipped model from the sets in DATA and judges it on the parts held back."""
+    begun, taught = (find_start(model)[0] if model else None for model in (start, teacher))
     parts, held = load_parts(data)
     marks, (unseen_shapes, unseen_blanks) = load_marks(data)
     test = replace(load_dataset(f"{data / 'mnist'}:test"), provenance={"source": "mnist:test"})
     cycles = epochs or (RECIPES[tier].epochs,)
     asked = "".join(f" --epochs {count}" for count in cycles) + f" --seed {seed}"
-    asked += "".join(f" --{name} {run.name}" for name, run in (("start", start), ("teacher", teacher)) if run)
+    asked += "".join(f" --{name} {Path(run).name}" for name, run in (("start", start), ("teacher", teacher)) if run)
 
-    def fit(count: int, folder: Path, start: Path | None) -> Run:
+    def fit(count: int, folder: Path, begun: Path | None) -> Run:
         return fit_run(
             parts,
             replace(RECIPES[tier], epochs=count, validation_fraction=0.05),
@@ -76,8 +78,8 @@ def main(
             image_seed=_IMAGE_SEED,
             test=test,
             rejects=marks,
-            start=start and start / "model.keras",
-            teacher=teacher and teacher / "model.keras",
+            start=begun,
+            teacher=taught,
             variants=variants,
             resume=resume,
             command=f"python -m edgits.train.shipped DATA --tier {tier}{asked} --out RUN",
@@ -90,9 +92,9 @@ def main(
     for number, count in enumerate(cycles[:-1], 1):
         before = out.with_name(f"{out.name}-{number}")
         if not (resume and (before / "model.keras").exists()):
-            fit(count, before, start)
-        start = before
-    run = fit(cycles[-1], out, start)
+            fit(count, before, begun)
+        begun = before / "model.keras"
+    run = fit(cycles[-1], out, begun)
     figures = judge(run, {"MNIST test": run.test, **held}, {"omniglot": unseen_shapes, "blank cells": unseen_blanks})
     files.write_json(out / "figures.json", figures)
     card = replace(run.card, training={**run.card.training, "figures": figures})
