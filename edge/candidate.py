@@ -19,6 +19,8 @@ _LEAST_PIECE = 9
 # A mark no wider than this share of its height is an edge if the light differs from side to side by this share
 # of what it is darker than the lighter one.
 _SLENDER, _ONE_SIDED = 0.3, 0.6
+# Beside a mark at the frame's rim so many columns of pixels tell the light there.
+_SLIVER = 2
 # Crops have the paper at this grey level.
 _PAPER = 230
 # Ink spreads to the pixels around it by one, or by two.
@@ -149,11 +151,10 @@ def is_edge(level: Level, mark: Mark) -> bool:
     x, y, w, h = mark.box
     if w > _SLENDER * h:
         return False
-    rows, gap = slice(y, y + h), w // 2 + 2
-    left, right = (
-        level.gray[rows, max(0, x - gap - w) : max(0, x - gap)],
-        level.gray[rows, x + w + gap : x + 2 * w + gap],
-    )
+    rows, gap, width = slice(y, y + h), w // 2 + 2, level.gray.shape[1]
+    # where the frame ends nearer than that, what is left of it tells
+    left = level.gray[rows, max(0, x - gap - w) : max(x - gap, min(x, _SLIVER))]
+    right = level.gray[rows, min(x + w + gap, max(x + w, width - _SLIVER)) : x + 2 * w + gap]
     if not left.size or not right.size:
         return False
     dark, light = sorted((cv2.mean(left)[0], cv2.mean(right)[0]))

@@ -67,6 +67,15 @@ def test_the_edge_of_the_sheet_and_a_ruled_line_are_no_marks():
     assert 215 < boxes[0][0] < 240
 
 
+@pytest.mark.parametrize("beyond", [30, 12, 3])
+def test_a_sheets_shadowed_edge_is_no_mark_where_the_frame_ends_beside_it_either(beyond):
+    frame = np.full((480, 640, 3), 200, np.uint8)
+    frame[:, 640 - beyond :] = 90
+    frame[150:260, 630 - beyond : 640 - beyond] = 50  # its shadow
+    mirrored = np.ascontiguousarray(frame[:, ::-1])
+    assert look(frame).candidates == look(mirrored).candidates == []
+
+
 def test_digits_in_a_printed_grid_stay_apart_from_it():
     frame = np.full((480, 640, 3), 220, np.uint8)
     for place in range(5):
