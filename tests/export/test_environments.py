@@ -55,7 +55,11 @@ def test_standard_reader_reads_the_metadata(exports, tmp_path):
     script = tmp_path / "read.py"
     script.write_text(READ)
     command = [sys.executable, "-I", "-S", script, folder, exports["tflite-int8"].path]
-    found, files = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+    done = subprocess.run(command, capture_output=True, check=False, text=True)
+    if "cannot open shared object file" in done.stderr:
+        pytest.skip(f"the reader needs a library: {done.stderr.splitlines()[-1]}: apt-get install libusb-1.0-0")
+    assert done.returncode == 0, done.stderr
+    found, files = json.loads(done.stdout)
     assert files == {"labels.txt": "".join(f"{digit}\n" for digit in range(10))}
     assert (found["name"], found["min_parser_version"]) == ("tiny", "1.0.0")
     (graph,) = found["subgraph_metadata"]
