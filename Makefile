@@ -48,11 +48,13 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/pip install --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-# opencv-python (extra `window`) can't be installed beside the headless one, so it isn't locked.
+# Extras stay in the lock: without them pip takes `coverage[toml]` for a package that isn't pinned, once there is a newer one.
+# opencv-python (extra `window`) can't be installed beside the headless one, so it isn't locked. Names keep their extras: of a
+# bare `coverage` pip takes `coverage[toml]` for something not pinned as soon as there is a newer version.
 lock:  ## pins the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile pyproject.toml --extra train --extra onnx --extra int4 --extra micro --extra web --extra mqtt \
 	  --extra dev --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --upgrade -q -o requirements.lock
+	  --generate-hashes --no-strip-extras --no-emit-index-url --custom-compile-command "make lock" --upgrade -q -o requirements.lock
 
 clean:  ## removes what demo, tests and set-up made
 	rm -rf $(VENV) demo .mypy_cache .pytest_cache .ruff_cache .hypothesis edgits.egg-info build dist
