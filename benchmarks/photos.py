@@ -33,7 +33,8 @@ _PENS = (
     ((50, 45, 165), 0.85, 0.08),  # red pen
     ((35, 32, 32), 0.95, 0.16),  # marker
 )
-_LETTERS = "abcdefhkmnprtuvwxyACEFHKMNPRTUVWX:=+?"
+# Without those that are written like a digit.
+_SIGNS = "acdefhkmnpruvwxCEFHKMNPRUVWX+=?"
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,7 @@ def _written(data: Dataset, tall: float, stroke: float, rng: Rng) -> tuple[Image
 
 def _word(ink: Image, foot: int, left: int, tall: float, rng: Rng) -> int:
     """Writes a word; returns where it ends."""
-    text = "".join(rng.choice(list(_LETTERS), rng.integers(2, 6)))
+    text = "".join(rng.choice(list(_SIGNS), rng.integers(2, 6)))
     font, thick = int(rng.choice([0, 4, 6, 7])), max(1, round(0.06 * tall))
     scale = cv2.getFontScaleFromHeight(font, max(8, round(0.8 * tall)), thick)
     cv2.putText(ink, text, (left, foot), font, scale, 255, thick, cv2.LINE_AA)
@@ -297,9 +298,9 @@ def main(data: str, models: tuple[str, ...], count: int, seed: int, kinds: tuple
     for kind in kinds or KINDS:
         for model in models:
             found = score(Reader(Recognizer.load(model)), kind, digits, count=count, seed=seed)
+            right = f"F1 {found.f1:.3f}" if found.digits else " " * 8
             click.echo(
-                f"{kind:9s} {model:12s} F1 {found.f1:.3f}  {found.digits} digits, {found.missed} missed, "
-                f"{found.false} false"
+                f"{kind:9s} {model:12s} {right} {found.digits:6d} digits {found.missed:4d} missed {found.false:4d} false"
             )
 
 
