@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from edgits.edge.choose import Read
+from edgits.edge.choose import Read, without_rivals
 from edgits.edge.results import Box, Reading
 
 Floats = npt.NDArray[np.float64]
@@ -60,7 +60,7 @@ _AROUND, _NO_SPECK = 2.5, 0.25
 
 
 def believed(read: Sequence[Read], others: Sequence[Box], size: tuple[int, int]) -> list[Read]:
-    """Leaves out the readings that are likely to be of something else.
+    """Leaves out the readings that are likely to be of something else, and of pieces of digits that were read whole.
 
     Args:
         read: Marks read as digits.
@@ -69,9 +69,10 @@ def believed(read: Sequence[Read], others: Sequence[Box], size: tuple[int, int])
     """
     if not read:
         return []
-    traits = Traits(read, others, size)
-    shares = traits.alone()
-    return [one for one, share in zip(read, traits.among(shares), strict=True) if share > _LEAST]
+    shares = Traits(read, others, size).alone()
+    kept = without_rivals(read, shares)
+    read, shares = [read[i] for i in kept], shares[kept]
+    return [one for one, share in zip(read, Traits(read, others, size).among(shares), strict=True) if share > _LEAST]
 
 
 def in_company(doubtful: Sequence[Read], digits: Sequence[Read]) -> list[Read]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from edgits.edge.candidate import Candidate
 from edgits.edge.results import Reading
@@ -12,6 +13,10 @@ Read = tuple[Candidate, Reading]
 
 # A whole mark read with this confidence stands for its pieces, if it is not much fainter than they are.
 _WHOLE, _AS_DARK = 0.5, 0.6
+# A mark gives way to one in it that is seen finer and more likely a digit than not, if the odds of that are so many
+# times its own. Of such pairs on 500 made-up photos, the one in the other had up to 7 times the odds in the more than
+# 30 in which it was wrong and the other right, and 5, 46, 80, 540 and 7,000 times in the 5 in which it was right.
+_FINER_ODDS = 12.0
 # A mark is a piece of another if this share of its ink is the other's.
 _PIECE = 0.6
 _SAMPLES = 60
@@ -90,20 +95,27 @@ def _piece_is_digit(read: Read, size: tuple[int, int]) -> float:
     return 1 / (1 + math.exp(-sum(weight * traits[name] for name, weight in _PIECE_IS_DIGIT.items())))
 
 
-def without_rivals(read: Sequence[Read]) -> list[Read]:
+def without_rivals(read: Sequence[Read], shares: npt.NDArray[np.float64]) -> list[int]:
     """Leaves out pieces of digits that were read whole, as where a large digit is also seen at a finer size.
 
     Args:
         read: Marks read as digits.
+        shares: float64 (N,) in [0, 1], how likely each is a digit, judged by itself.
+
+    Returns:
+        Indexes into `read`, the largest mark first.
     """
-    order = sorted(read, key=lambda one: -one[0].box[2] * one[0].box[3])
-    kept: list[Read] = []
-    for one in order:
-        rivals = [whole for whole in kept if _is_piece(one[0], whole[0])]
+    order = sorted(range(len(read)), key=lambda i: -read[i][0].box[2] * read[i][0].box[3])
+    kept: list[int] = []
+    for i in order:
+        rivals = [k for k in kept if _is_piece(read[i][0], read[k][0])]
         if not rivals:
-            kept.append(one)
-        elif all(_weaker(whole, one) for whole in rivals):
-            kept = [whole for whole in kept if not any(whole is rival for rival in rivals)] + [one]
+            kept.append(i)
+        elif all(
+            _weaker(read[k], read[i]) or (_is_finer(read[i], read[k]) and _is_likelier(shares[i], shares[k]))
+            for k in rivals
+        ):
+            kept = [k for k in kept if k not in rivals] + [i]
     return kept
 
 
@@ -111,6 +123,15 @@ def _weaker(whole: Read, piece: Read) -> bool:
     return (whole[1].confidence < _WHOLE and piece[1].confidence > whole[1].confidence) or (
         whole[0].contrast < _AS_DARK * piece[0].contrast
     )
+
+
+def _is_likelier(one: float, other: float) -> bool:
+    return one > 0.5 and one * (1 - other) > _FINER_ODDS * other * (1 - one)
+
+
+def _is_finer(one: Read, other: Read) -> bool:
+    """Tells a digit from the shadow that it stands in: where the frame is seen coarser both are one mark."""
+    return one[0].level.scale < other[0].level.scale
 
 
 def _is_piece(part: Candidate, whole: Candidate) -> bool:

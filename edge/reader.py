@@ -7,7 +7,7 @@ import cv2
 
 from edgits.edge.believe import believed, in_company
 from edgits.edge.candidate import Candidate, join, neighbours, parts
-from edgits.edge.choose import Read, best_row, without_rivals, worth_reading
+from edgits.edge.choose import Read, best_row, worth_reading
 from edgits.edge.find import LIGHTEST_BOARD, Page, area_of, views
 from edgits.edge.layout import reading_order
 from edgits.edge.marks import WIDEST_DIGIT
@@ -124,7 +124,7 @@ class Reader:
         """Returns what is read as digits, and what else was read."""
         found = self._part(page, read) + self._join(read) + self._parts(read)
         rest = [one for one in read if not one[1].accepted]
-        chosen = believed(without_rivals(found), [mark.box for mark, _ in rest], size)
+        chosen = believed(found, [mark.box for mark, _ in rest], size)
         single = [one for one in rest if not _is_wide(one[0])]
         raised = [
             (mark, self.recognizer.judged(reading, threshold=self.threshold))
@@ -135,7 +135,7 @@ class Reader:
             found += company
             taken = {id(mark) for mark, _ in company}
             rest = [one for one in rest if id(one[0]) not in taken]
-            chosen = believed(without_rivals(found), [mark.box for mark, _ in rest], size)
+            chosen = believed(found, [mark.box for mark, _ in rest], size)
         taken = {id(mark) for mark, _ in chosen}
         return chosen, [one for one in found if id(one[0]) not in taken] + rest
 

@@ -89,5 +89,30 @@ def test_a_mark_seen_again_in_a_closer_look_is_no_other_one():
     (closer,) = views(frame, Area((96, 88, 160, 104), frozenset({0.75})))
     again = closer.candidates
     assert len(marks) == len(again) == 2
-    kept = without_rivals([(mark, Reading(4, 0.9)) for mark in (*marks, *again)])
-    assert sorted(mark.box[0] // 60 for mark, _ in kept) == sorted(mark.box[0] // 60 for mark in marks)
+    every = [*marks, *again]
+    kept = without_rivals([(mark, Reading(4, 0.9)) for mark in every], np.full(4, 0.9))
+    assert sorted(every[i].box[0] // 60 for i in kept) == sorted(mark.box[0] // 60 for mark in marks)
+
+
+@pytest.mark.parametrize(
+    ("shares", "coarser", "kept"),
+    [
+        ((0.1, 0.9), True, "digit"),
+        ((0.5, 0.9), True, "whole"),  # it may be a digit, and what is in it its loop
+        ((0.1, 0.4), True, "whole"),
+        ((0.1, 0.9), False, "whole"),  # seen as clearly as what is in it
+    ],
+)
+def test_a_digit_in_a_shadow_is_chosen_if_only_the_coarser_look_takes_both_for_one_mark(shares, coarser, kept):
+    frame = np.full((480, 640, 3), 220, np.uint8)
+    cv2.putText(frame, "4", (250, 300), cv2.FONT_HERSHEY_SIMPLEX, 5, (60, 60, 60), 12)
+    (mark,) = (one for one in look(frame).candidates if one.box[3] > 60)
+    scale = mark.level.scale * (2 if coarser else 1)
+    whole = replace(mark, box=(*mark.box[:2], mark.box[2] + 9, mark.box[3] + 9), level=replace(mark.level, scale=scale))
+    if coarser:
+        small = cv2.resize(mark.mark.mask, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        whole = replace(
+            whole, mark=replace(mark.mark, mask=small, corner=tuple(side // 2 for side in mark.mark.corner))
+        )
+    read = [(whole, Reading(9, 0.8)), (mark, Reading(4, 0.99))]
+    assert without_rivals(read, np.array(shares)) == [0 if kept == "whole" else 1]

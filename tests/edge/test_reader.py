@@ -52,6 +52,25 @@ def test_the_shipped_model_reads_the_scene(reader):
     assert exact >= 0.7 * len(seen)
 
 
+def test_a_digit_is_read_in_the_shadow_of_a_hand(reader):
+    """The shadow is no larger than a large digit, and with the faint digit in it one mark where it is seen coarser."""
+    right = 0
+    for seed in range(80):
+        rng = np.random.default_rng(seed)
+        page, shadow = np.full((480, 640), 225, np.float32), np.zeros((480, 640), np.float32)
+        angles, reach = np.linspace(0, 2 * np.pi, 8, endpoint=False), rng.uniform(70, 200, 8)
+        corners = np.stack([320 + reach * np.cos(angles), 240 + reach * np.sin(angles)], axis=1)
+        cv2.fillPoly(shadow, [corners.astype(np.int32)], 1.0)
+        page *= 1 - rng.uniform(0.2, 0.35) * cv2.GaussianBlur(shadow, (0, 0), 8)
+        digit = 2 + seed % 8
+        mask = handwriting()[digit][-1]
+        wide = round(100 * mask.shape[1] / mask.shape[0])
+        ink = cv2.resize(mask, (wide, 100), interpolation=cv2.INTER_CUBIC).astype(np.float32) / 255
+        page[190:290, 320 - wide // 2 :][:, :wide] *= 1 - 0.3 * ink
+        right += reader.read(page.astype(np.uint8), source="page").text == str(digit)
+    assert right >= 78  # 74 where a shadow that looks like a digit is taken for one
+
+
 def test_boxes_lie_on_the_digits(reader):
     (frame,) = frames(2, [30])
     result = reader.read(frame.image, source="scene")
