@@ -295,13 +295,12 @@ def score(reader: Reader, kind: str, data: Dataset, *, count: int, seed: int) ->
 def main(data: str, models: tuple[str, ...], count: int, seed: int, kinds: tuple[str, ...]) -> None:
     """Reads made-up photos of the digits in DATA with each MODEL."""
     digits = load_dataset(data)
+    click.echo(f"{'photos':10s} {'model':12s} {'F1':>6s}  digits  missed  false")
     for kind in kinds or KINDS:
         for model in models:
             found = score(Reader(Recognizer.load(model)), kind, digits, count=count, seed=seed)
-            right = f"F1 {found.f1:.3f}" if found.digits else " " * 8
-            click.echo(
-                f"{kind:9s} {model:12s} {right} {found.digits:6d} digits {found.missed:4d} missed {found.false:4d} false"
-            )
+            f1 = f"{found.f1:.3f}" if found.digits else ""
+            click.echo(f"{kind:10s} {model:12s} {f1:>6s} {found.digits:7d} {found.missed:7d} {found.false:6d}")
 
 
 if __name__ == "__main__":
