@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from edgits.images import Image
-from edgits.train.neighbours import beside, parted
 
 Floats = npt.NDArray[np.float32]
 
@@ -26,10 +25,10 @@ def augment(image: Image, rng: np.random.Generator, *, neighbour: Image | None =
     Args:
         image: uint8 (H, W).
         rng: Source of all randomness.
-        neighbour: Clean ink to place half into view beside the digit, or to cut it off from; uint8 (H, W).
+        neighbour: Clean ink to place half into view beside the digit; uint8 (H, W).
 
     Returns:
-        uint8 (H', W'), 16 to 150 pixels a side.
+        uint8 (H', W'), 24 to 110 pixels a side.
     """
     if not is_clean_ink(image):
         return camera(bend(image, rng, max(image.shape) * rng.uniform(0.6, 1.1), cut=True), rng)
@@ -40,7 +39,7 @@ def augment(image: Image, rng: np.random.Generator, *, neighbour: Image | None =
     if pick < _PLAIN_SHARE + _SCAN_SHARE:
         return _scan(ink, rng)
     if neighbour is not None:
-        ink = beside(ink, neighbour, rng) if rng.random() < 0.5 else parted(ink, neighbour, rng)
+        ink = _beside(ink, neighbour, rng)
     return camera(on_paper(ink, rng), rng)
 
 
@@ -185,6 +184,27 @@ def _coarse(scan: Floats, rng: np.random.Generator) -> Floats:
 
 
 _DEFECTS = (_grain, _flecks, _soft, _cloud, _scratch, _scratch, _blots, _band, _label, _label, _faint, _coarse)
+
+
+def _beside(ink: Image, neighbour: Image, rng: np.random.Generator) -> Image:
+    """Lets a part of another digit look in at the left or right edge."""
+    height, width = ink.shape
+    other = cv2.resize(neighbour, (width, height), interpolation=cv2.INTER_AREA)
+    columns = np.flatnonzero(other.max(axis=0) > 60)
+    filled = np.flatnonzero(ink.max(axis=0) > 60)
+    if len(columns) == 0 or len(filled) == 0:
+        return ink
+    result = ink.copy()
+    gap = max(2, round(0.06 * width))
+    if rng.random() < 0.5:
+        room = min(width - (filled[-1] + gap), columns[-1] - columns[0] + 1)
+        if room > 1:
+            result[:, width - room :] |= other[:, columns[0] : columns[0] + room]
+    else:
+        room = min(filled[0] - gap, columns[-1] - columns[0] + 1)
+        if room > 1:
+            result[:, :room] |= other[:, columns[-1] + 1 - room : columns[-1] + 1]
+    return result
 
 
 def on_paper(ink: Image, rng: np.random.Generator) -> Image:

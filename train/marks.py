@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from edgits.images import Image
 from edgits.train.augment import bend, camera, on_paper
-from edgits.train.neighbours import cropped, touch
 
 _SIDE = 64
 _ROW = 40  # height of a row of digits, before it is fitted into the crop
@@ -50,43 +49,40 @@ def touching(rng: Rng, digits: Sequence[Image]) -> Image:
     Returns:
         uint8 (64, 64), white ink on black.
     """
-    return _fitted(_row(rng, digits[: int(rng.integers(2, len(digits) + 1))]))
-
-
-def _cut_short(rng: Rng, digits: Sequence[Image]) -> Image:
-    """Two digits that touch, one of which was cut through: where no reader should part them."""
-    row = _row(rng, digits[:2])
-    high, wide = row.shape
-    if wide < 1.1 * high:  # of a slender one as good as nothing would be left, or all
-        return _fitted(row)
-    cut = round(wide * rng.uniform(0.2, 0.32))
-    return _fitted(row[:, cut:] if rng.random() < 0.5 else row[:, : wide - cut])
-
-
-def _row(rng: Rng, digits: Sequence[Image]) -> Image:
-    """Writes clean ink of digits side by side so that it touches: uint8 (40, w), white on black."""
+    count = int(rng.integers(2, len(digits) + 1))
     row = np.zeros((_ROW, 0), np.uint8)
-    for digit in digits:
-        drawn = cropped(digit)
-        if not drawn.size:
+    for digit in digits[:count]:
+        left, top, wide, high = cv2.boundingRect((digit > 60).view(np.uint8))
+        if not wide:
             continue
         tall = _ROW * rng.uniform(0.6, 0.9)
-        size = max(2, round(tall * drawn.shape[1] / drawn.shape[0] * rng.uniform(0.85, 1.15))), round(tall)
-        drawn = np.asarray(cv2.resize(drawn, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+        size = max(2, round(tall * wide / high * rng.uniform(0.85, 1.15))), round(tall)
+        drawn = cv2.resize(digit[top : top + high, left : left + wide], size, interpolation=cv2.INTER_LINEAR)
         above = int(rng.integers(0, _ROW - size[1] + 1))
         drawn = np.pad(drawn, ((above, _ROW - size[1] - above), (0, 0)))
-        row = touch(row, drawn, int(rng.integers(1, 5)))[0] if row.size else drawn
-    return row
-
-
-def _fitted(row: Image) -> Image:
-    """Fits a row of digits into a crop."""
+        row = _moved_up(row, np.asarray(drawn, np.uint8), int(rng.integers(1, 5)))
     if not row.size:
         return _blank()
     scale = 0.9 * _SIDE / max(row.shape)
     row = np.asarray(cv2.resize(row, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
     over = _SIDE - row.shape[0], _SIDE - row.shape[1]
     return np.pad(row, [(room // 2, room - room // 2) for room in over])
+
+
+def _moved_up(row: Image, digit: Image, over: int) -> Image:
+    """Places a digit to the right of others, so that where they come nearest, ink lies over ink by `over` pixels."""
+    room = row.shape[1]
+    if not room:
+        return digit
+    ends = np.where(row.max(axis=1) > 128, room - (row[:, ::-1] > 128).argmax(axis=1), 0)
+    starts = np.where(digit.max(axis=1) > 128, (digit > 128).argmax(axis=1), digit.shape[1])
+    # nested at most by a third of the digit: two strokes on one another are one
+    at = max(int((ends - starts).max()) - over, int(ends.max()) - digit.shape[1] // 3, 0)
+    wide = np.zeros((row.shape[0], max(room, at + digit.shape[1])), np.uint8)
+    wide[:, :room] = row
+    target = wide[:, at : at + digit.shape[1]]
+    np.maximum(target, digit, out=target)
+    return wide
 
 
 def _scribble(rng: Rng, _: Sequence[Image]) -> Image:
@@ -161,8 +157,7 @@ def _draw(ink: Image, points: npt.NDArray[np.float64], thick: int, *, closed: bo
 
 
 _KINDS: tuple[tuple[float, Callable[[Rng, Sequence[Image]], Image]], ...] = (
-    (0.16, touching),
-    (0.06, _cut_short),
+    (0.22, touching),
     (0.10, _scribble),
     (0.26, _letter),
     (0.05, _blots),

@@ -18,8 +18,7 @@ from edgits.train.marks import no_digit
 
 # Share of an epoch that shows what is no digit.
 NONE_SHARE = 0.18
-# Of the digits that are written onto paper, so many have another beside them, or are cut off from one that touches.
-_NEIGHBOUR_SHARE = 0.4
+_NEIGHBOUR_SHARE = 0.12
 # Of what is no digit, so much is taken from real images where there are any.
 _FOUND_SHARE = 0.4
 

@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from edgits import files, normalize
 from edgits.errors import DataError
-from edgits.train import augment, marks, mixture, neighbours
+from edgits.train import augment, marks, mixture
 from edgits.train.mixture import Mixture
 
 _POLL = 0.05  # seconds
@@ -147,11 +147,7 @@ def as_input(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 def _digest(pickled: bytes) -> str:
     """Names a mixture by its data, its settings and the code that varies its images."""
-    code = [
-        Path(module.__file__).read_bytes()
-        for module in (augment, marks, mixture, neighbours, normalize)
-        if module.__file__
-    ]
+    code = [Path(module.__file__).read_bytes() for module in (augment, marks, mixture, normalize) if module.__file__]
     return hashlib.sha256(b"".join([pickled, *code])).hexdigest()[:16]
 
 
