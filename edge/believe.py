@@ -69,10 +69,13 @@ def believed(read: Sequence[Read], others: Sequence[Box], size: tuple[int, int])
     """
     if not read:
         return []
-    shares = Traits(read, others, size).alone()
+    traits = Traits(read, others, size)
+    shares = traits.alone()
     kept = without_rivals(read, shares)
-    read, shares = [read[i] for i in kept], shares[kept]
-    return [one for one, share in zip(read, Traits(read, others, size).among(shares), strict=True) if share > _LEAST]
+    if len(kept) < len(read):
+        read, shares = [read[i] for i in kept], shares[kept]
+        traits = Traits(read, others, size)
+    return [one for one, share in zip(read, traits.among(shares), strict=True) if share > _LEAST]
 
 
 def in_company(doubtful: Sequence[Read], digits: Sequence[Read]) -> list[Read]:
