@@ -24,15 +24,16 @@ Rng = np.random.Generator
 
 # Width and height of a photo, in pixels: a webcam's, and what is left of a phone's after an app has shrunk it.
 _SIZES = ((640, 480), (800, 600), (960, 1280), (1280, 720), (1600, 1200))
-# Pens: colour blue-green-red, share of the paper's light that they take away, and width of a stroke over the digit's
-# height; 0 leaves the writer's own.
-_PENS = (
-    ((95, 90, 88), 0.55, 0.05),  # pencil
-    ((120, 55, 30), 0.8, 0.05),  # blue ballpoint
-    ((50, 45, 45), 0.85, 0.0),  # black felt-tip
-    ((50, 45, 165), 0.85, 0.08),  # red pen
-    ((35, 32, 32), 0.95, 0.16),  # marker
+# Inks: colour blue-green-red, and share of the paper's light that they take away.
+_INKS = (
+    ((95, 90, 88), 0.55),  # pencil
+    ((120, 55, 30), 0.8),  # blue
+    ((50, 45, 45), 0.85),  # black
+    ((50, 45, 165), 0.85),  # red
+    ((35, 32, 32), 0.95),  # marker
 )
+# Widths of a stroke over the digit's height, of any ink; 0 leaves the writer's own.
+_STROKES = (0.05, 0.05, 0.0, 0.08, 0.16)
 # Without those that are written like a digit.
 _SIGNS = "acdefhkmnpruvwxCEFHKMNPRUVWX+=?"
 
@@ -62,7 +63,7 @@ def make(kind: str, data: Dataset, rng: Rng) -> Photo:
     ink = np.zeros((height, width), np.uint8)
     digits = KINDS[kind](ink, data, rng)
     page = _paper(ink.shape, rng)
-    colour, strength, _ = _PENS[rng.integers(len(_PENS))]
+    colour, strength = _INKS[rng.integers(len(_INKS))]
     grain = 1 - rng.uniform(0, 0.3) * cv2.GaussianBlur(rng.random(ink.shape).astype(np.float32), (0, 0), 0.7)
     cover = (ink.astype(np.float32) / 255 * grain * strength)[..., None]
     page = page * (1 - cover) + np.array(colour, np.float32) * cover
@@ -161,7 +162,7 @@ def _nearest(before: Image, top: int, digit: Image) -> int:
 
 
 def _stroke(rng: Rng) -> float:
-    return _PENS[rng.integers(len(_PENS))][2] * rng.uniform(0.7, 1.3)
+    return _STROKES[rng.integers(len(_STROKES))] * rng.uniform(0.7, 1.3)
 
 
 def _written(data: Dataset, tall: float, stroke: float, rng: Rng) -> tuple[Image, int]:
