@@ -12,7 +12,9 @@ from edgits.errors import ModelError
 from edgits.normalize import Normalization
 
 SCHEMA = 1
-NONE_LABEL = "none"
+NONE_LABEL, SEVERAL_LABEL = "none", "several"
+# The outputs that a model which can refuse has after those of the digits.
+REFUSALS = (NONE_LABEL, SEVERAL_LABEL)
 _MOST_BYTES = 2**20  # a card has some thousands
 
 
@@ -40,7 +42,8 @@ class ModelCard:
     Attributes:
         name: Model name, such as ``"small"``.
         format: Recipe that made the file: ``"keras"``, ``"tflite-int8"``, ``"onnx-float32"``, …
-        labels: Meaning of each output; ``"none"`` marks the output for what is no digit.
+        labels: Meaning of each output; ``"none"`` marks the output for what is no digit, ``"several"`` that for
+            digits that touch, to be parted.
         input: The input tensor.
         output: The output tensor.
         scores: Whether outputs are ``"logits"`` or ``"probabilities"``.

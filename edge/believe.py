@@ -18,7 +18,7 @@ from edgits.edge.results import Box, Reading
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
-_LEAST = 0.45
+_LEAST = 0.5
 _ALONE = {
     "bias": 0.252,
     "confidence": 0.784,

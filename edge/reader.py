@@ -142,27 +142,28 @@ class Reader:
     def _part(self, page: Page, read: Sequence[Read]) -> list[Read]:
         """Parts wide marks where their pieces read better than the whole."""
         sure: list[Read] = []
-        doubtful: list[tuple[Candidate, list[Read]]] = []  # a mark, and what it reads as whole
+        doubtful: list[tuple[Candidate, float, list[Read]]] = []  # a mark, how likely it is several, what it reads as
         for candidate, reading in read:
             height, width = candidate.mark.mask.shape
             single = reading.digit is not None and width <= WIDEST_DIGIT * height
             whole = [(candidate, reading)] if single else []
-            several = _is_wide(candidate) and cv2.countNonZero(candidate.mark.mask) > _SPARSE * width * height
-            if several and not (single and reading.confidence >= _SURE):
-                doubtful.append((candidate, whole))
+            wide = _is_wide(candidate) and cv2.countNonZero(candidate.mark.mask) > _SPARSE * width * height
+            if wide and not (single and reading.confidence >= _SURE):
+                doubtful.append((candidate, reading.several, whole))
             else:
                 sure.extend(whole)
         # Marks on calm paper first: a frame full of texture has more than can be read in time.
         doubtful.sort(key=lambda mark: mark[0].rough)
         parted: list[Pieces] = []
         room = _MOST_PIECES
-        for candidate, _ in doubtful:
-            pieces = worth_reading(page.pieces(candidate), candidate.box[2:]) if room else {}
+        for candidate, several, _ in doubtful:
+            pieces = worth_reading(page.pieces(candidate), candidate.box[2:], several) if room else {}
             room = max(room - len(pieces), 0)
             parted.append(pieces if room else {})
         readings = iter(self._read([piece for pieces in parted for piece in pieces.values()]))
-        for (candidate, whole), pieces in zip(doubtful, parted, strict=True):
-            row = best_row({ends: (piece, next(readings)) for ends, piece in pieces.items()}, candidate.box[2:])
+        for (candidate, several, whole), pieces in zip(doubtful, parted, strict=True):
+            reads = {ends: (piece, next(readings)) for ends, piece in pieces.items()}
+            row = best_row(reads, candidate.box[2:], several)
             sure.extend(row or whole)
         return sure
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgits.card import NONE_LABEL, ModelCard, card_path, load_card
+from edgits.card import NONE_LABEL, REFUSALS, ModelCard, card_path, load_card
 from edgits.dataset import DIGITS
 from edgits.edge.apart import prove
 from edgits.edge.results import Reading
@@ -41,7 +41,7 @@ class Recognizer:
             raise ModelError(f"model '{card.name}' has no output for {', '.join(missing)}; give a digit model")
         self.runtime, self.card = runtime, card
         self._digits = [card.labels.index(digit) for digit in DIGITS]
-        self._none = card.labels.index(NONE_LABEL) if NONE_LABEL in card.labels else None
+        self._others = [card.labels.index(label) for label in REFUSALS if label in card.labels]
 
     @classmethod
     def load(
@@ -100,12 +100,16 @@ class Recognizer:
     def readings(self, probabilities: Floats, *, threshold: float | None = None) -> list[Reading]:
         """Turns probabilities, float32 (N, classes), into readings."""
         digits = probabilities[:, self._digits]
-        none = np.zeros(len(digits)) if self._none is None else probabilities[:, self._none]
+        others = probabilities[:, self._others]
+        # what a model can't tell apart is parted rather than lost
+        several = others[:, 1] if len(self._others) == len(REFUSALS) else np.full(len(digits), Reading.several)
         best = digits.argmax(axis=1)
         confidence = digits.max(axis=1) if len(digits) else np.zeros(0)
         return [
-            self.judged(Reading(int(digit), float(value), any_digit=1 - float(other)), threshold=threshold)
-            for digit, value, other in zip(best, confidence, none, strict=True)
+            self.judged(
+                Reading(int(digit), float(value), any_digit=1 - float(other), several=float(more)), threshold=threshold
+            )
+            for digit, value, other, more in zip(best, confidence, others.sum(axis=1), several, strict=True)
         ]
 
     def judged(self, reading: Reading, *, threshold: float | None = None) -> Reading:

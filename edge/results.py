@@ -53,12 +53,14 @@ class Reading:
         confidence: Its calibrated probability in [0, 1].
         accepted: Whether that is enough to call the crop a digit.
         any_digit: Calibrated probability, in [0, 1], that the crop is a digit at all.
+        several: Calibrated probability, in [0, 1], that it holds digits that touch; 0.9 of a model that can't tell.
     """
 
     likeliest: int
     confidence: float
     accepted: bool = True
     any_digit: float = 1.0
+    several: float = 0.9
 
     @property
     def digit(self) -> int | None:

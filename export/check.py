@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgits.card import NONE_LABEL, ModelCard
+from edgits.card import REFUSALS, ModelCard
 from edgits.edge.apart import run_apart
 from edgits.edge.runtimes import Floats, Runtime, open_model, runtimes_for
 from edgits.errors import CheckError, MissingExtraError
@@ -57,8 +57,8 @@ class Answers:
 
     Attributes:
         probabilities: float32 (N, classes), calibrated.
-        digits: int64 (N,), the most likely class but ``"none"``.
-        rejected: bool (N,), whether ``"none"`` is likelier; all False in a model without it.
+        digits: int64 (N,), the most likely class but ``"none"`` and ``"several"``.
+        rejected: bool (N,), whether these together are likelier; all False in a model without them.
     """
 
     probabilities: Floats
@@ -124,12 +124,11 @@ def make_reference(runtime: Runtime, card: ModelCard, images: Floats, labels: np
 def read_scores(scores: Floats, card: ModelCard) -> Answers:
     """Turns a model's scores, float32 (N, classes), into answers as its card says."""
     probabilities = scores if card.scores == "probabilities" else softmax(scores / card.temperature)
-    if NONE_LABEL not in card.labels:
-        return Answers(probabilities, probabilities.argmax(axis=1), np.zeros(len(scores), bool))
-    none = card.labels.index(NONE_LABEL)
+    others = [card.labels.index(label) for label in REFUSALS if label in card.labels]
     digits = probabilities.copy()
-    digits[:, none] = -1
-    return Answers(probabilities, digits.argmax(axis=1), probabilities[:, none] >= digits.max(axis=1))
+    digits[:, others] = -1
+    refused = probabilities[:, others].sum(axis=1) >= digits.max(axis=1)
+    return Answers(probabilities, digits.argmax(axis=1), refused)
 
 
 def read_digits(scores: Floats, card: ModelCard) -> npt.NDArray[np.int64]:

@@ -23,25 +23,25 @@ def fit_temperature(logits: Floats, labels: npt.NDArray[np.int64]) -> float:
     return round(float(candidates[int(np.argmin(losses))]), 4)
 
 
-def none_excess(logits: Floats, labels: npt.NDArray[np.int64], *, lose: float = 0.003) -> float:
-    """Finds how much too high the score of what is no digit stands.
+def none_excess(digits: Floats, others: Floats, labels: npt.NDArray[np.int64], *, lose: float = 0.003) -> float:
+    """Finds how much too high the scores of what is no single digit stand.
 
     Training shows what is no digit as often as its share says, and hard; how readily a digit may be
     given up for it is decided here, on digits alone.
 
     Args:
-        logits: float32 (N, 11), the last for what is no digit; of images not trained on.
+        digits: float32 (N, 10), logits of images not trained on.
+        others: float32 (N, K), their logits for what is no digit, and for several.
         labels: int64 (N,), 0 to 9.
         lose: Share of the digits that would be read right which it may take.
 
     Returns:
-        What to take from that score, 0 or more.
+        What to take from those scores, 0 or more.
     """
-    digits = logits[:, :-1]
     right = digits.argmax(axis=1) == labels
     if not right.any():
         return 0.0
-    margin = digits[right].max(axis=1) - logits[right, -1]
+    margin = digits[right].max(axis=1) - np.logaddexp.reduce(others[right], axis=1)
     return max(0.0, -float(np.quantile(margin, lose)))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgits import __version__, files
-from edgits.card import NONE_LABEL
+from edgits.card import REFUSALS
 from edgits.dataset import Dataset
 from edgits.errors import ModelError, require
 from edgits.train import loop, spread
@@ -98,7 +98,7 @@ def fit_run(
     checkpoint = Checkpoint(out, kept=over.leads)
     checkpoint.begin(asked, resume=resume)
     steps = -(-len(mixture) // recipe.batch_size)
-    classes = split.test.class_names + ((NONE_LABEL,) if recipe.reject else ())
+    classes = split.test.class_names + (REFUSALS if recipe.reject else ())
     rows: list[EpochRow] = []
     with over.place(out) as place:
         folder = variants or (checkpoint.folder if over.leads else place) / "variants"
@@ -112,7 +112,7 @@ def fit_run(
                     model = _compiled(keras, recipe, len(classes), steps, start)
             over.check_alike(len(rows))
             if not _finished(rows, recipe):
-                taught = Teacher(teacher) if teacher else None
+                taught = Teacher(teacher, model.output_shape[-1]) if teacher else None
                 told = Told(on_wait, on_batch, on_epoch)
                 _fit(keras, model, images, recipe, split.watched, rows, checkpoint, taught, over, told, seed)
         if recipe.patience and over.leads:
@@ -149,7 +149,7 @@ def copy_model(keras: Any, model: Any, precision: str) -> Any:
 def _compiled(keras: Any, recipe: Recipe, classes: int, steps: int, start: Path | None) -> Any:
     """Builds the model in the recipe's precision, or takes that to start from."""
     if start:
-        begun = load_keras(start)
+        begun = load_keras(start, classes)
         size = recipe.normalization.size
         if (begun.input_shape, begun.output_shape) != ((None, size, size, 1), (None, classes)):
             raise ModelError(

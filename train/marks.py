@@ -1,4 +1,4 @@
-"""Makes crops of what is no digit, so that a model learns to refuse them: letters, scribbles, rules, edges, paper.
+"""Makes crops of what is no digit: letters, scribbles, rules, edges, paper, to be refused, and digits that touch.
 
 A bare straight stroke is not among them: it may be a 1, and only the page around it can tell.
 """
@@ -21,18 +21,15 @@ _FONTS = (0, 2, 3, 4, 6, 7)  # OpenCV's Hershey fonts, plain and script
 Rng = np.random.Generator
 
 
-def no_digit(rng: Rng, digits: Sequence[Image]) -> Image:
-    """Makes an image of something that is no digit, seen by a camera.
-
-    Args:
-        rng: Source of all randomness.
-        digits: Two or three digits as clean ink, uint8 (H, W), to crowd into one crop.
-
-    Returns:
-        uint8 (64, 64).
-    """
+def no_digit(rng: Rng) -> Image:
+    """Makes an image of something that holds no digit, seen by a camera: uint8 (64, 64)."""
     pick = int(np.searchsorted(_UPTO, rng.random(), side="right"))
-    return camera(on_paper(_KINDS[pick][1](rng, digits), rng), rng)
+    return camera(on_paper(_KINDS[pick][1](rng), rng), rng)
+
+
+def several_digits(rng: Rng, digits: Sequence[Image]) -> Image:
+    """Makes an image of digits that touch, as `touching` writes them, seen by a camera: uint8 (64, 64)."""
+    return camera(on_paper(touching(rng, digits), rng), rng)
 
 
 def _blank() -> Image:
@@ -85,14 +82,14 @@ def _moved_up(row: Image, digit: Image, over: int) -> Image:
     return wide
 
 
-def _scribble(rng: Rng, _: Sequence[Image]) -> Image:
+def _scribble(rng: Rng) -> Image:
     ink = _blank()
     points = np.cumsum(rng.normal(0, 12, (rng.integers(5, 16), 2)), axis=0) % (_SIDE - 8) + 4
     _draw(ink, points, int(rng.integers(1, 5)), closed=bool(rng.random() < 0.3))
     return ink
 
 
-def _letter(rng: Rng, _: Sequence[Image]) -> Image:
+def _letter(rng: Rng) -> Image:
     """A letter or sign, bent as if written by hand; sometimes two of them."""
     ink = _blank()
     count = 1 if rng.random() < 0.75 else 2
@@ -104,7 +101,7 @@ def _letter(rng: Rng, _: Sequence[Image]) -> Image:
     return bend(ink, rng, _SIDE, strength=rng.uniform(0.5, 2))
 
 
-def _blots(rng: Rng, _: Sequence[Image]) -> Image:
+def _blots(rng: Rng) -> Image:
     ink = _blank()
     for _blot in range(rng.integers(1, 4)):
         centre = rng.integers(8, 56, 2)
@@ -113,7 +110,7 @@ def _blots(rng: Rng, _: Sequence[Image]) -> Image:
     return ink
 
 
-def _rules(rng: Rng, _: Sequence[Image]) -> Image:
+def _rules(rng: Rng) -> Image:
     """Corners, forks and crossings of printed lines, at any slant."""
     ink = _blank()
     slant = rng.uniform(-0.4, 0.4) if rng.random() < 0.6 else rng.uniform(-np.pi, np.pi)
@@ -128,7 +125,7 @@ def _rules(rng: Rng, _: Sequence[Image]) -> Image:
     return ink
 
 
-def _edge(rng: Rng, _: Sequence[Image]) -> Image:
+def _edge(rng: Rng) -> Image:
     """The edge of a shadow, a sheet or a table; soft or sharp, straight or bent."""
     y, x = np.mgrid[0:_SIDE, 0:_SIDE].astype(np.float32) / _SIDE - 0.5
     angle = rng.uniform(0, 2 * np.pi)
@@ -138,7 +135,7 @@ def _edge(rng: Rng, _: Sequence[Image]) -> Image:
     return np.asarray(255 * rng.uniform(0.3, 1) * step, np.uint8)
 
 
-def _texture(rng: Rng, _: Sequence[Image]) -> Image:
+def _texture(rng: Rng) -> Image:
     """Mesh, weave, crumples: noise of one coarseness, cut at a level or left soft."""
     rows, columns = rng.integers(4, 20, 2)
     noise = rng.normal(0, 1, (int(rows), int(columns))).astype(np.float32)
@@ -148,7 +145,7 @@ def _texture(rng: Rng, _: Sequence[Image]) -> Image:
     return np.asarray(np.clip(texture * rng.uniform(20, 120), 0, 255), np.uint8)
 
 
-def _paper(rng: Rng, _: Sequence[Image]) -> Image:  # noqa: ARG001 - the kinds take the same arguments
+def _paper(rng: Rng) -> Image:  # noqa: ARG001 - the kinds take the same argument
     return _blank()
 
 
@@ -156,14 +153,13 @@ def _draw(ink: Image, points: npt.NDArray[np.float64], thick: int, *, closed: bo
     cv2.polylines(ink, [np.rint(points).astype(np.int32)], closed, 255, thick, cv2.LINE_AA)
 
 
-_KINDS: tuple[tuple[float, Callable[[Rng, Sequence[Image]], Image]], ...] = (
-    (0.22, touching),
-    (0.10, _scribble),
-    (0.26, _letter),
-    (0.05, _blots),
-    (0.14, _rules),
-    (0.10, _edge),
-    (0.09, _texture),
-    (0.04, _paper),
+_KINDS: tuple[tuple[float, Callable[[Rng], Image]], ...] = (
+    (0.13, _scribble),
+    (0.33, _letter),
+    (0.06, _blots),
+    (0.18, _rules),
+    (0.13, _edge),
+    (0.12, _texture),
+    (0.05, _paper),
 )
 _UPTO = np.cumsum([share for share, _ in _KINDS])[:-1]

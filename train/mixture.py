@@ -14,13 +14,15 @@ from edgits.dataset import Dataset
 from edgits.images import Image
 from edgits.normalize import Normalization
 from edgits.train.augment import augment, is_clean_ink
-from edgits.train.marks import no_digit
+from edgits.train.marks import no_digit, several_digits
 
-# Share of an epoch that shows what is no digit.
-NONE_SHARE = 0.18
+# What is no digit, and what is several that touch, as shares of the digits' number.
+NONE_SHARE, SEVERAL_SHARE = 0.15, 0.03
 _NEIGHBOUR_SHARE = 0.12
 # Of what is no digit, so much is taken from real images where there are any.
-_FOUND_SHARE = 0.4
+_FOUND_SHARE = 0.45
+# They stand in `Mixture.picks` for the number of a part.
+_NONE, _SEVERAL = -1, -2
 
 Picks = npt.NDArray[np.int64]
 
@@ -48,7 +50,8 @@ class Mixture:
         normalization: How an image becomes input.
         augmented: Whether images are varied.
         seed: Source of all randomness.
-        reject: Whether to add images of class ``len(class_names)`` that are no digits.
+        reject: Whether to add images of class ``len(class_names)`` that are no digits, and of the class after it
+            that are several which touch.
         rejects: Sets of images that are no digits; some are made up in any case.
     """
 
@@ -64,7 +67,7 @@ class Mixture:
     ) -> None:
         self._parts, self._normalization = list(parts), normalization
         self._augmented, self._seed, self._rejects = augmented, seed, [images for images in rejects if len(images)]
-        self._none = len(parts[0].data.class_names) if reject else None
+        self._classes, self._reject = len(parts[0].data.class_names), reject
         clean = [part.data.images for part in parts if len(part.data) and is_clean_ink(part.data.images[0])]
         self._clean = max(clean, key=len) if clean else None
 
@@ -81,7 +84,7 @@ class Mixture:
             variant: Number from 0.
 
         Returns:
-            int64 (N, 2): number of the part (-1 for no digit) and index in it. Every variant has the
+            int64 (N, 2): number of the part (-1 for no digit, -2 for several) and index in it. Every variant has the
             same N, and the same parts in the same rows.
         """
         picks = []
@@ -91,14 +94,18 @@ class Mixture:
             rounds = [rng.permutation(len(part.data)) for _ in range(-(-count // max(len(part.data), 1)))]
             chosen = np.concatenate(rounds)[:count] if rounds else np.zeros(0, np.int64)
             picks.append(np.stack([np.full(count, place), chosen], axis=1))
-        if self._none is not None:
-            count = round(NONE_SHARE * sum(len(pick) for pick in picks))
-            picks.append(np.stack([np.full(count, -1), np.arange(count)], axis=1))
+        digits = sum(len(pick) for pick in picks)
+        for place, share in ((_NONE, NONE_SHARE), (_SEVERAL, SEVERAL_SHARE)) if self._reject else ():
+            count = round(share * digits)
+            picks.append(np.stack([np.full(count, place), np.arange(count)], axis=1))
         return np.concatenate(picks).astype(np.int64)
 
     def labels(self, picks: Picks) -> npt.NDArray[np.int64]:
         """Returns the class of each of `picks`, int64 (N,)."""
-        return np.array([self._none if part < 0 else self._parts[part].data.labels[at] for part, at in picks], np.int64)
+        beyond = self._classes - 1  # after the digits comes none, then several
+        return np.array(
+            [beyond - part if part < 0 else self._parts[part].data.labels[at] for part, at in picks], np.int64
+        )
 
     def taught(self, picks: Picks) -> npt.NDArray[np.bool_]:
         """Tells of which of `picks` a teacher's answers count, bool (N,): not of what is made to be no digit."""
@@ -128,11 +135,13 @@ class Mixture:
 
     def _raw(self, part: int, index: int, variant: int, row: int) -> Image:
         rng = np.random.default_rng((self._seed, variant, row, 1))
-        if part < 0:
+        if part == _SEVERAL:
+            return several_digits(rng, [self._any_clean(rng) for _ in range(3)])
+        if part == _NONE:
             if self._rejects and rng.random() < _FOUND_SHARE:
                 images = self._rejects[rng.integers(len(self._rejects))]
                 return augment(images[rng.integers(len(images))], rng)
-            return no_digit(rng, (self._any_clean(rng), self._any_clean(rng), self._any_clean(rng)))
+            return no_digit(rng)
         image: Image = self._parts[part].data.images[index]
         if not self._augmented:
             return image

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgits import files
-from edgits.card import NONE_LABEL, ModelCard, TensorSpec
+from edgits.card import REFUSALS, ModelCard, TensorSpec
 from edgits.dataset import Dataset
 from edgits.stats import softmax, wilson
 from edgits.train.calibrate import fit_temperature, none_excess, reject_threshold
@@ -75,7 +75,7 @@ def write_run(
     digits = len(test.class_names)
     correct = int((probabilities[:, :digits].argmax(axis=1) == test.labels).sum())
     low, high = wilson(correct, len(test))
-    labels = test.class_names + ((NONE_LABEL,) if recipe.reject else ())
+    labels = test.class_names + (REFUSALS if recipe.reject else ())
     card = ModelCard(
         name=recipe.model,
         format="keras",
@@ -120,10 +120,11 @@ def _calibrate(model: Any, recipe: Recipe, split: Split, seed: int) -> tuple[flo
     truth = np.concatenate(labels)
     logits = np.asarray(model.predict(np.concatenate(inputs), batch_size=256, verbose=0), np.float32)
     if recipe.reject:
-        excess = none_excess(logits, truth)
-        logits[:, -1] -= excess
+        digits = len(split.test.class_names)
+        excess = none_excess(logits[:, :digits], logits[:, digits:], truth)
+        logits[:, digits:] -= excess
         kernel, bias = model.layers[-1].get_weights()
-        bias[-1] -= excess
+        bias[digits:] -= excess
         model.layers[-1].set_weights([kernel, bias])
     temperature = fit_temperature(logits, truth)
     accepted = softmax(logits[: len(clean)] / temperature)

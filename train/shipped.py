@@ -45,7 +45,7 @@ _BLANK, _PRINTED, _HANDWRITTEN = 0, 1, 2  # `kind` of the sudoku cells
     "raised again (warm restarts, Loshchilov and Hutter 2017); RUN-1, RUN-2 … keep those before.",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the weights and of the batches' order.")
-@click.option("--start", help="Model to go on from: a run folder, or the name of a shipped one.")
+@click.option("--start", help="Model to go on from, at a third of the learning rate: a run folder or a name.")
 @click.option("--teacher", help="Model to learn from, given likewise.")
 @click.option("--variants", type=click.Path(path_type=Path), help="Folder to keep the varied images in.")
 @click.option("--resume", is_flag=True, help="Go on with the unfinished training in the run folder.")
@@ -65,14 +65,17 @@ def main(
     parts, held = load_parts(data)
     marks, (unseen_shapes, unseen_blanks) = load_marks(data)
     test = replace(load_dataset(f"{data / 'mnist'}:test"), provenance={"source": "mnist:test"})
-    cycles = epochs or (RECIPES[tier].epochs,)
+    recipe = replace(RECIPES[tier], validation_fraction=0.05)
+    if begun:  # what is learnt stays
+        recipe = replace(recipe, learning_rate=recipe.learning_rate / 3)
+    cycles = epochs or (recipe.epochs,)
     asked = "".join(f" --epochs {count}" for count in cycles) + f" --seed {seed}"
     asked += "".join(f" --{name} {Path(run).name}" for name, run in (("start", start), ("teacher", teacher)) if run)
 
     def fit(count: int, folder: Path, begun: Path | None) -> Run:
         return fit_run(
             parts,
-            replace(RECIPES[tier], epochs=count, validation_fraction=0.05),
+            replace(recipe, epochs=count),
             folder,
             seed=seed,
             image_seed=_IMAGE_SEED,
@@ -144,7 +147,7 @@ def judge(run: Run, digits: dict[str, Dataset], others: dict[str, npt.NDArray[np
         logits = model.predict(card.normalization.batch(images), batch_size=256, verbose=0)
         every = softmax(logits / card.temperature)
         best = every[:, :10].max(axis=1)
-        return every[:, :10], np.where(best > every[:, 10], best, 0.0)
+        return every[:, :10], np.where(best > every[:, 10:].sum(axis=1), best, 0.0)
 
     figures: dict[str, Any] = {}
     limits = []

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgits import files
+from edgits.card import REFUSALS
+from edgits.dataset import DIGITS
 from edgits.errors import ModelError, require
 from edgits.stats import softmax
 from edgits.train.variants import as_input
@@ -24,15 +26,16 @@ class Teacher:
 
     Args:
         path: Its `.keras` file.
+        classes: Number of the student's outputs.
 
     Raises:
         ModelError: The file can't be read as a model.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, classes: int) -> None:
         self.path = path
         self._name = files.sha256(path)[:12]
-        self._model: Any = load_keras(path)
+        self._model: Any = load_keras(path, classes)
 
     def check(self, model: Any) -> None:
         """Raises `ModelError` if the teacher's input or outputs are others than those of `model`."""
@@ -52,15 +55,34 @@ class Teacher:
         return found
 
 
-def load_keras(path: Path) -> Any:
+def load_keras(path: Path, classes: int | None = None) -> Any:
     """Loads a `.keras` file without its optimizer.
+
+    Args:
+        path: The file.
+        classes: Number of outputs wanted. A model without an output for several digits, as they were before, gets
+            one: each of both then says half of what the one for no digit said.
 
     Raises:
         ModelError: It can't be read as a model.
     """
     keras = require("keras", extra="train")
     try:
-        return keras.models.load_model(path, compile=False)
+        model = keras.models.load_model(path, compile=False)
     except (OSError, ValueError, TypeError, KeyError) as error:
         reason = " ".join(str(error).split())[:160]
         raise ModelError(f"can't read the model '{path}': {reason}; give the model.keras of a run") from error
+    if classes == len(DIGITS) + len(REFUSALS) == model.output_shape[-1] + 1:
+        return _with_several(keras, model)
+    return model
+
+
+def _with_several(keras: Any, model: Any) -> Any:
+    before = model.layers[-1]
+    config = before.get_config() | {"units": before.units + 1}
+    scores = type(before).from_config(config)
+    widened = keras.Model(model.input, scores(before.input), name=model.name)
+    kernel, bias = before.get_weights()
+    bias[-1] -= np.log(2)
+    scores.set_weights([np.concatenate([kernel, kernel[:, -1:]], axis=1), np.concatenate([bias, bias[-1:]])])
+    return widened

@@ -22,8 +22,8 @@ def read():
     )
 
 
-def text(pieces, wide):
-    return [reading.digit for _, reading in best_row(pieces, (wide, 40))]
+def text(pieces, wide, several=0.9):
+    return [reading.digit for _, reading in best_row(pieces, (wide, 40), several)]
 
 
 def test_a_digit_between_two_is_not_swallowed_by_a_neighbour(read):
@@ -58,6 +58,12 @@ def test_pieces_that_were_cut_through_much_ink_are_less_likely_digits(read):
         assert text(pieces, 44) == expected
 
 
+def test_a_letter_is_not_parted_and_digits_that_touch_are(read):
+    pieces = {(0, 1): read(1, 0.99, 0, 10, cut=0.15), (1, 2): read(7, 0.8, 10, 20, cut=0.15)}
+    assert text(pieces, 30, several=0.99) == [1, 7]
+    assert text(pieces, 30, several=0.005) == []
+
+
 def test_a_stroke_at_the_end_of_a_mark_is_a_digit_only_if_it_reads_as_one(read):
     for confidence, expected in ((0.99, [1, 4]), (0.5, [4])):
         assert text({(0, 1): read(1, confidence, 0, 9), (1, 2): read(4, 0.97, 10, 30)}, 40) == expected
@@ -68,18 +74,19 @@ def test_a_stroke_at_the_end_of_a_mark_is_a_digit_only_if_it_reads_as_one(read):
         st.tuples(st.integers(0, 9), st.floats(0, 1), st.integers(4, 60), st.integers(9, 40), st.floats(0, 1.4)),
         min_size=10,
         max_size=10,
-    )
+    ),
+    st.floats(0, 1),
 )
-def test_what_is_not_worth_reading_is_never_chosen(read, drawn):
+def test_what_is_not_worth_reading_is_never_chosen(read, drawn, several):
     """However surely a piece is read, `best_row` chooses none that `worth_reading` leaves out."""
     places = [(start, end) for end in range(1, 5) for start in range(end)]
     pieces = {
         ends: read(digit, confidence, 10 * ends[0], wide, high, cut)
         for ends, (digit, confidence, wide, high, cut) in zip(places, drawn, strict=True)
     }
-    worth = worth_reading({ends: piece for ends, (piece, _) in pieces.items()}, (60, 40))
+    worth = worth_reading({ends: piece for ends, (piece, _) in pieces.items()}, (60, 40), several)
     left = {ends: pieces[ends] for ends in worth}
-    assert best_row(left, (60, 40)) == best_row(pieces, (60, 40))
+    assert best_row(left, (60, 40), several) == best_row(pieces, (60, 40), several)
 
 
 def test_a_mark_seen_again_in_a_closer_look_is_no_other_one():

@@ -30,12 +30,12 @@ def test_what_is_no_digit_takes_no_more_digits_than_it_may():
     logits = rng.normal(0, 1, (2000, 11)).astype(np.float32)
     labels = logits[:, :10].argmax(axis=1)
     logits[:, 10] += 2
-    excess = none_excess(logits, labels, lose=0.01)
+    excess = none_excess(logits[:, :10], logits[:, 10:], labels, lose=0.01)
     assert excess > 1
     logits[:, 10] -= excess
     assert abs((logits[:, 10] > logits[:, :10].max(axis=1)).mean() - 0.01) < 0.002
-    assert none_excess(logits - 9 * np.eye(11)[10], labels, lose=0.01) == 0.0
-    assert none_excess(logits, (labels + 1) % 10) == 0.0
+    assert none_excess(logits[:, :10], logits[:, 10:] - 9, labels, lose=0.01) == 0.0
+    assert none_excess(logits[:, :10], logits[:, 10:], (labels + 1) % 10) == 0.0
 
 
 def test_a_temperature_lies_within_its_bounds_and_fits_the_labels_not_their_order():
@@ -66,14 +66,17 @@ def test_the_threshold_is_the_least_of_those_accepted():
 
 
 def test_what_is_taken_from_the_score_for_no_digit():
-    logits = np.zeros((5, 11), np.float32)
-    logits[:, 0], logits[:, 10] = 2, [3, 4, 5, 6, 9]
+    digits = np.zeros((5, 10), np.float32)
+    digits[:, 0] = 2
+    none = np.array([[3], [4], [5], [6], [9]], np.float32)
     labels = np.array([0, 0, 0, 0, 7])
-    assert none_excess(logits, labels, lose=0.0) == 4.0, "the one read wrong doesn't count"
-    nines = np.roll(logits[:, :10], 9, axis=1)  # the last digit is a digit, too
-    assert none_excess(np.hstack([nines, logits[:, 10:]]), np.full(5, 9), lose=0.0) == 7.0
-    assert none_excess(logits, labels, lose=1.0) == 1.0
-    assert none_excess(logits, labels) == pytest.approx(4 - 0.003 * 3, abs=1e-5), "by default 0.3 % may be lost"
+    assert none_excess(digits, none, labels, lose=0.0) == 4.0, "the one read wrong doesn't count"
+    nines = np.roll(digits, 9, axis=1)  # the last digit is a digit, too
+    assert none_excess(nines, none, np.full(5, 9), lose=0.0) == 7.0
+    assert none_excess(digits, none, labels, lose=1.0) == 1.0
+    twice = np.hstack([none, none]) - np.log(2)
+    assert none_excess(digits, twice, labels, lose=0.0) == pytest.approx(4.0), "no digit and several add up"
+    assert none_excess(digits, none, labels) == pytest.approx(4 - 0.003 * 3, abs=1e-5), "by default 0.3 % may be lost"
 
 
 def test_the_calibration_error_by_hand():

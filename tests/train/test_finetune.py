@@ -101,7 +101,7 @@ def bare(folder):
 def test_a_start_of_other_shapes_is_an_error(known, tmp_path, mnist5k):
     few = Part(mnist5k.take(np.arange(0, 5000, 100)))
     recipe = replace(RECIPES["nano"], epochs=1, augment=False, reject=False)
-    with pytest.raises(ModelError, match=r"gives 11 scores, the recipe wants \(28, 28, 1\) and 10"):
+    with pytest.raises(ModelError, match=r"gives 12 scores, the recipe wants \(28, 28, 1\) and 10"):
         fit_run([few], recipe, tmp_path, start=known / "model.keras")
 
 

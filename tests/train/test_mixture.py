@@ -7,8 +7,8 @@ from edgits.dataset import Dataset
 from edgits.errors import DataError, ModelError
 from edgits.normalize import Normalization
 from edgits.train.augment import augment, is_clean_ink
-from edgits.train.marks import no_digit, touching
-from edgits.train.mixture import NONE_SHARE, Mixture, Part
+from edgits.train.marks import no_digit, several_digits, touching
+from edgits.train.mixture import NONE_SHARE, SEVERAL_SHARE, Mixture, Part
 from edgits.train.models import MODELS, TIERS, build, count_macs
 from edgits.train.recipes import RECIPES, Recipe
 from edgits.train.variants import Variants, as_input
@@ -29,8 +29,8 @@ def test_an_epoch_takes_each_part_by_its_weight(digits):
     other = digits.take(np.arange(40))
     mixed = mixture([Part(digits, 1.0), Part(other, 2.5)])
     picks = mixed.picks(0)
-    counts = {place: int((picks[:, 0] == place).sum()) for place in (-1, 0, 1)}
-    assert counts == {0: 200, 1: 100, -1: round(NONE_SHARE * 300)}
+    counts = {place: int((picks[:, 0] == place).sum()) for place in (-2, -1, 0, 1)}
+    assert counts == {0: 200, 1: 100, -1: round(NONE_SHARE * 300), -2: round(SEVERAL_SHARE * 300)}
     assert len(mixed) == len(picks) == len(mixed.picks(1))
     assert np.bincount(picks[picks[:, 0] == 1, 1], minlength=40).tolist().count(2) >= 20
 
@@ -62,12 +62,14 @@ def test_plain_images_are_not_varied(digits):
     assert plain.labels(plain.picks(0)).tolist() == few.labels[plain.picks(0)[:, 1]].tolist()
 
 
-def test_what_is_no_digit_has_the_last_label(digits):
+def test_what_is_no_digit_and_what_is_several_have_labels_of_their_own(digits):
     mixed = mixture([Part(digits)], rejects=[np.full((3, 40, 40), 200, np.uint8)])
     picks = mixed.picks(0)
-    strange = picks[:, 0] == -1
-    assert set(mixed.labels(picks)[strange].tolist()) == {10}
-    assert mixed.labels(picks)[~strange].max() == 9
+    strange = picks[:, 0] < 0
+    labels = mixed.labels(picks)
+    assert set(labels[picks[:, 0] == -1].tolist()) == {10}
+    assert set(labels[picks[:, 0] == -2].tolist()) == {11}
+    assert labels[~strange].max() == 9
     assert len(np.unique(mixed.make(0)[strange].reshape(strange.sum(), -1), axis=0)) > 15
 
 
@@ -125,9 +127,9 @@ def test_photos_are_told_from_scans(digits):
 def test_marks_that_are_no_digits_vary(digits):
     rng = np.random.default_rng(0)
     parts = tuple(digits.images[:3])
-    made = [no_digit(rng, parts) for _ in range(20)]
+    made = [no_digit(rng) for _ in range(20)] + [several_digits(rng, parts) for _ in range(20)]
     assert all(image.dtype == np.uint8 and image.ndim == 2 for image in made)
-    assert len({image.tobytes() for image in made}) == 20
+    assert len({image.tobytes() for image in made}) == 40
 
 
 def test_digits_that_touch_are_of_one_piece_and_wider_than_one(digits):
@@ -150,13 +152,13 @@ def test_digits_that_touch_are_of_one_piece_and_wider_than_one(digits):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_models_have_the_size_they_promise(model):
-    built = build(model, size=28, classes=11)
-    assert built.output_shape == (None, 11)
+    built = build(model, size=28, classes=12)
+    assert built.output_shape == (None, 12)
     limits = {"nano": 5_000, "small": 80_000, "base": 400_000}
     assert built.count_params() <= limits.get(model, 10**9)
     assert count_macs(built) > 10_000
     logits = built(np.zeros((2, 28, 28, 1), np.float32)).numpy()
-    assert logits.shape == (2, 11)
+    assert logits.shape == (2, 12)
     assert np.isfinite(logits).all()
 
 
