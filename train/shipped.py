@@ -41,8 +41,8 @@ _BLANK, _PRINTED, _HANDWRITTEN = 0, 1, 2  # `kind` of the sudoku cells
     "--epochs",
     type=click.IntRange(1),
     multiple=True,
-    help="Instead of the recipe's. Given again, another training goes on from the one before, with the learning rate "
-    "raised again (warm restarts, Loshchilov and Hutter 2017); RUN-1, RUN-2 … keep those before.",
+    help="Instead of the recipe's. Given again, another training goes on from the one before, with the learning "
+    "rate raised again to a third (warm restarts, Loshchilov and Hutter 2017); RUN-1, RUN-2 … keep those before.",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the weights and of the batches' order.")
 @click.option("--start", help="Model to go on from, at a third of the learning rate: a run folder or a name.")
@@ -66,8 +66,6 @@ def main(
     marks, (unseen_shapes, unseen_blanks) = load_marks(data)
     test = replace(load_dataset(f"{data / 'mnist'}:test"), provenance={"source": "mnist:test"})
     recipe = replace(RECIPES[tier], validation_fraction=0.05)
-    if begun:  # what is learnt stays
-        recipe = replace(recipe, learning_rate=recipe.learning_rate / 3)
     cycles = epochs or (recipe.epochs,)
     asked = "".join(f" --epochs {count}" for count in cycles) + f" --seed {seed}"
     asked += "".join(f" --{name} {Path(run).name}" for name, run in (("start", start), ("teacher", teacher)) if run)
@@ -75,7 +73,8 @@ def main(
     def fit(count: int, folder: Path, begun: Path | None) -> Run:
         return fit_run(
             parts,
-            replace(recipe, epochs=count),
+            # what is learnt already is to stay
+            replace(recipe, epochs=count, learning_rate=recipe.learning_rate / (3 if begun else 1)),
             folder,
             seed=seed,
             image_seed=_IMAGE_SEED,
