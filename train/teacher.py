@@ -78,11 +78,14 @@ def load_keras(path: Path, classes: int | None = None) -> Any:
 
 
 def _with_several(keras: Any, model: Any) -> Any:
-    before = model.layers[-1]
-    config = before.get_config() | {"units": before.units + 1}
-    scores = type(before).from_config(config)
-    widened = keras.Model(model.input, scores(before.input), name=model.name)
-    kernel, bias = before.get_weights()
+    def layer(found: Any) -> Any:
+        config = found.get_config()
+        if found is model.layers[-1]:
+            config["units"] += 1
+        return type(found).from_config(config)
+
+    widened = keras.models.clone_model(model, clone_function=layer)
+    *weights, kernel, bias = model.get_weights()
     bias[-1] -= np.log(2)
-    scores.set_weights([np.concatenate([kernel, kernel[:, -1:]], axis=1), np.concatenate([bias, bias[-1:]])])
+    widened.set_weights([*weights, np.hstack([kernel, kernel[:, -1:]]), np.append(bias, bias[-1])])
     return widened
