@@ -119,3 +119,29 @@ def test_an_unwritable_folder_is_told(photo, tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="can't write"):
         predict(photo, "--annotate", tmp_path / "file" / "out")
+
+
+@pytest.mark.parametrize(
+    ("others", "labels", "accepted", "any_digit", "several"),
+    [
+        ((), (), True, 1.0, 0.9),
+        ((0.4,), ("none",), True, 0.6, 0.9),
+        ((0.3, 0.1), ("none", "several"), True, 0.6, 0.1),
+        ((0.1, 0.5), ("none", "several"), False, 0.4, 0.5),
+        ((0.5, 0.1), ("several", "none"), False, 0.4, 0.5),
+    ],
+)
+def test_what_is_no_digit_and_what_is_several_are_together_no_single_digit(
+    others, labels, accepted, any_digit, several
+):
+    class Fixed:
+        name, version = "fixed", "1"
+        input, output = TensorSpec((28, 28, 1)), TensorSpec((10 + len(others),))
+
+    card = ModelCard(name="x", format="x", labels=DIGITS + labels, input=Fixed.input, output=Fixed.output)
+    left = 1 - sum(others)
+    chances = np.array([[0.01 * left, 0.99 * left, *[0.0] * 8, *others]], np.float32)
+    (reading,) = Recognizer(Fixed(), card).readings(chances)
+    assert (reading.likeliest, reading.accepted) == (1, accepted)
+    assert reading.any_digit == pytest.approx(any_digit)
+    assert reading.several == pytest.approx(several)

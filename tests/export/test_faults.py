@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from edgits.card import NONE_LABEL, TensorSpec, card_path
+from edgits.card import NONE_LABEL, REFUSALS, TensorSpec, card_path
 from edgits.cli import cli
+from edgits.dataset import DIGITS
 from edgits.edge import apart
 from edgits.edge.recognizer import Recognizer
 from edgits.errors import CheckError, DataError, EdgitsError, MissingExtraError, ModelError, OutputError
@@ -139,6 +140,14 @@ def test_digits_that_become_none_are_found_and_are_no_flips(source):
     found = check.compare("x", "1", changed, recipe, card, reference)
     assert (found.flips, found.rejections, found.accuracy) == (0, 7, 1.0)
     assert "7 of 200 images are rejected by one of it and Keras alone, 6 allowed" in found.problem
+
+
+def test_no_digit_and_several_together_refuse(source):
+    card = replace(source.card, labels=(*DIGITS, *REFUSALS), output=TensorSpec((12,)), scores="probabilities")
+    chances = np.array([[0.4, *[0] * 9, 0.3, 0.3], [0.4, *[0] * 9, 0.1, 0.2]], np.float32)
+    answers = check.read_scores(chances, card)
+    assert answers.digits.tolist() == [0, 0]
+    assert answers.rejected.tolist() == [True, False]
 
 
 def test_converter_failure_is_one_line(source, tmp_path, monkeypatch):
