@@ -18,6 +18,8 @@ from edgits.edge.results import Box, Reading
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
+# Chosen on development photos, made-up ones, and pictures without digits: on these `small` finds three at 0.45, none at
+# 0.5, with the photos read alike.
 _LEAST = 0.5
 _ALONE = {
     "bias": 0.252,
