@@ -2,8 +2,9 @@
 
 Two logistic regressions: the first judges each mark by itself, the second among what else is on the
 page, by the first's shares. The weights were fitted on made-up photos of digits on ruled, squared and
-textured paper, with shadows, tables and letters, and on pictures without digits; that of "row" alone, later, with the
-others held. What the model refuses is weighed again where it stands beside digits of the same pen. It knows no pixels.
+textured paper, with shadows, tables and letters, and on pictures without digits; those of "row" and "filling" alone,
+later, with the others held. What the model refuses is weighed again where it stands beside digits of the same pen.
+It knows no pixels.
 """
 
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ _ALONE = {
     "width": 0.764,
     "stroke": -1.002,
     "rough one": -9.087,
+    "filling": 4.4,
 }
 _AMONG = {
     "bias": -0.024,
@@ -46,6 +48,9 @@ _AMONG = {
     "clutter": -0.822,
     "row": 1.5,
 }
+# What is higher than this share of the frame fills it: of marks that do, in made-up photos, such photos cut out around
+# their digit and pictures without digits, 93 % are digits rightly read.
+_FILLING = 0.5
 # Marks are alike if their heights, strokes and contrasts differ by no more than these logarithms.
 _ALIKE = (0.7, 0.7, 0.5)
 # Marks stand in a row if their heights differ by no more than this logarithm, the lower one has this share of its
@@ -148,6 +153,7 @@ class Traits:
             "width": np.log(w / h),
             "stroke": np.log(self._stroke / h),
             "rough one": self._one * self._rough,
+            "filling": np.maximum(np.log(h / (_FILLING * height)), 0),
         }
         return _share(traits, _ALONE)
 

@@ -126,17 +126,23 @@ def without_rivals(read: Sequence[Read], shares: npt.NDArray[np.float64]) -> lis
         if not rivals:
             kept.append(i)
         elif all(
-            _weaker(read[k], read[i]) or (_is_finer(read[i], read[k]) and _is_likelier(shares[i], shares[k]))
+            _is_weaker(read[k], read[i]) or (_is_finer(read[i], read[k]) and _is_likelier(shares[i], shares[k]))
             for k in rivals
         ):
             kept = [k for k in kept if k not in rivals] + [i]
     return kept
 
 
-def _weaker(whole: Read, piece: Read) -> bool:
-    return (whole[1].confidence < _WHOLE and piece[1].confidence > whole[1].confidence) or (
-        whole[0].contrast < _AS_DARK * piece[0].contrast
-    )
+def _is_weaker(whole: Read, piece: Read) -> bool:
+    (mark, reading), (part, other) = whole, piece
+    if reading.confidence < _WHOLE and other.confidence > reading.confidence:
+        return True
+    # a thin stroke is fainter, too, where the frame is seen coarser: both as they are there
+    y, x = _places(part, mark)
+    inside = (y >= 0) & (x >= 0) & (y < mark.level.ink.shape[0]) & (x < mark.level.ink.shape[1])
+    if not inside.any():
+        return False
+    return bool(mark.contrast < _AS_DARK * np.quantile(mark.level.ink[y[inside], x[inside]], 0.8) / 255)
 
 
 def _is_likelier(one: float, other: float) -> bool:
@@ -154,18 +160,26 @@ def _is_piece(part: Candidate, whole: Candidate) -> bool:
     left, top, wide, high = whole.box
     if x + w <= left or y + h <= top or x >= left + wide or y >= top + high:
         return False
-    rows, columns = np.nonzero(part.mark.mask)
-    step = max(1, len(rows) // _SAMPLES)
-    own, other = part.level, whole.level
-    ratio = own.scale / other.scale
-    # a part of the frame seen closer begins elsewhere
-    across, down = ((own.corner[side] - other.corner[side]) / other.scale for side in (0, 1))
-    ys = ((rows[::step] + part.mark.corner[1] + 0.5) * ratio + down).astype(np.intp) - whole.mark.corner[1]
-    xs = ((columns[::step] + part.mark.corner[0] + 0.5) * ratio + across).astype(np.intp) - whole.mark.corner[0]
+    ys, xs = _places(part, whole)
+    count = len(ys)
+    ys, xs = ys - whole.mark.corner[1], xs - whole.mark.corner[0]
     ink = whole.mark.mask
     inside = (ys >= 0) & (xs >= 0) & (ys < ink.shape[0]) & (xs < ink.shape[1])
     ys, xs = ys[inside], xs[inside]
     hits = np.zeros(len(ys), np.bool_)
     for dy, dx in ((0, 0), (0, 1), (1, 0), (0, -1), (-1, 0)):
         hits |= ink[np.clip(ys + dy, 0, ink.shape[0] - 1), np.clip(xs + dx, 0, ink.shape[1] - 1)] > 0
-    return bool(hits.sum() >= _PIECE * len(rows[::step]))
+    return bool(hits.sum() >= _PIECE * count)
+
+
+def _places(part: Candidate, whole: Candidate) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Returns rows and columns, some of a mark's ink, in the frame as another mark was seen; they may be beyond it."""
+    rows, columns = np.nonzero(part.mark.mask)
+    step = max(1, len(rows) // _SAMPLES)
+    own, other = part.level, whole.level
+    ratio = own.scale / other.scale
+    # a part of the frame seen closer begins elsewhere
+    across, down = ((own.corner[side] - other.corner[side]) / other.scale for side in (0, 1))
+    ys = (rows[::step] + part.mark.corner[1] + 0.5) * ratio + down
+    xs = (columns[::step] + part.mark.corner[0] + 0.5) * ratio + across
+    return ys.astype(np.intp), xs.astype(np.intp)

@@ -113,7 +113,7 @@ class Page:
                 clean,
                 pieces,
                 least=least,
-                most=int(0.95 * level.mask.shape[0]) if last else most,
+                most=level.mask.shape[0] if last else most,
                 taken=(taken - (*level.corner, 0, 0)) / level.scale,
             )
             for mark in marks:

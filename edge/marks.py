@@ -19,6 +19,8 @@ Tree = list[list[int]]  # of each contour: the next one, the one before, the fir
 _SAME = 0.6
 # Width of a digit as a share of its height, to tell how many may touch.
 _USUAL_WIDTH = 0.6
+# What is higher than this share of the frame fills it, and may touch one of its sides.
+_FILLING = 0.8
 # So many pieces of ink are looked at, the largest first: a lawn has thousands.
 _MOST_PARTS = 500
 
@@ -220,7 +222,8 @@ def sized_like_a_digit(
     x, y, w, h = boxes.T
     height, width = shape
     touches = (x <= 0).astype(int) + (y <= 0) + (x + w >= width) + (y + h >= height)
-    cut = (touches > 1) | ((touches > 0) & ((w < 0.5 * h) | (np.maximum(w / width, h / height) > 0.3)))
+    fills = h > _FILLING * height  # a photo cut out around its digit
+    cut = (touches > 1) | ((touches > 0) & ~fills & ((w < 0.5 * h) | (np.maximum(w / width, h / height) > 0.3)))
     return np.asarray((least <= h) & (h <= most) & (w <= 5 * h) & (h <= 14 * w) & ~cut, np.bool_)
 
 

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 from edgits.edge.overlay import draw
 from edgits.edge.reader import Reader
 from edgits.edge.results import Digit, FrameResult
@@ -15,9 +18,14 @@ from edgits.images import Image, read_image
 _CROP_SIDE = 64
 """An image with no longer side than this, in pixels, may be the crop of one digit."""
 
+# A photo cut out around one digit gets a rim of paper, this share of its longer side. The digit is at least so high,
+# and the paper holds no more that might be one: of 192 handwritten digits cut out so 189 have no more, of 29 cuts from
+# pictures without digits in which something was read 4.
+_RIM, _CUT_OUT, _DOUBTFUL = 0.125, 0.5, 4
+
 
 def read_photo(reader: Reader, image: Image, *, source: str) -> FrameResult:
-    """Reads a photo; a small image in which nothing is found is taken as one digit that fills it.
+    """Reads a photo; where nothing is found, it may be cut out around one digit, so closely that there is no paper.
 
     Args:
         reader: Reads it.
@@ -25,13 +33,33 @@ def read_photo(reader: Reader, image: Image, *, source: str) -> FrameResult:
         source: Name for the result.
     """
     result = reader.read(image, source=source)
-    if result.digits or max(image.shape[:2]) > _CROP_SIDE:
+    if result.digits:
         return result
+    digit = _of_crop(reader, image) if max(image.shape[:2]) <= _CROP_SIDE else _of_cut_out(reader, image)
+    return replace(result, digits=(digit,), lines=(1,)) if digit else result
+
+
+def _of_crop(reader: Reader, image: Image) -> Digit | None:
+    """Reads a small image as one digit that fills it."""
     (reading,) = reader.recognizer.read([image], threshold=reader.threshold)
     if reading.digit is None:
-        return result
-    box = (0, 0, result.width, result.height)
-    return replace(result, digits=(Digit(reading.digit, reading.confidence, box),), lines=(1,))
+        return None
+    return Digit(reading.digit, reading.confidence, (0, 0, image.shape[1], image.shape[0]))
+
+
+def _of_cut_out(reader: Reader, image: Image) -> Digit | None:
+    """Reads the one digit that fills a photo and touches its sides."""
+    height, width = image.shape[:2]
+    rim = round(_RIM * max(height, width))
+    paper = np.median(image.reshape(height * width, -1), axis=0).tolist()
+    framed = cv2.copyMakeBorder(image, rim, rim, rim, rim, cv2.BORDER_CONSTANT, value=paper)
+    result = reader.read(np.asarray(framed, np.uint8), source="")
+    if len(result.digits) != 1 or len(result.doubtful) > _DOUBTFUL or result.digits[0].box[3] < _CUT_OUT * height:
+        return None
+    x, y, w, h = result.digits[0].box
+    left, top = max(x - rim, 0), max(y - rim, 0)
+    right, bottom = min(x - rim + w, width), min(y - rim + h, height)
+    return replace(result.digits[0], box=(left, top, right - left, bottom - top))
 
 
 def read_photos(reader: Reader, paths: Sequence[Path]) -> list[FrameResult]:

@@ -16,6 +16,8 @@ _SIDE = 64
 _ROW = 40  # height of a row of digits, before it is fitted into the crop
 # Without those that are written like a digit: b q g 6 9, I l i 1, O o D 0, S s 5, Z z 2, B 8, A y Y 4, T 7.
 _SIGNS = "CEFHKLMNPRUVWXacdefhkmnprtuvwx+=*%&@#~^<>?!$"
+# A corner whose two strokes go less than so far from left and down, in radians to the middle between both, may be a 7.
+_LIKE_A_7 = 0.25 * np.pi + 0.7
 _FONTS = (0, 2, 3, 4, 6, 7)  # OpenCV's Hershey fonts, plain and script
 
 Rng = np.random.Generator
@@ -116,10 +118,11 @@ def _rules(rng: Rng) -> Image:
     slant = rng.uniform(-0.4, 0.4) if rng.random() < 0.6 else rng.uniform(-np.pi, np.pi)
     corner, thick = rng.uniform(8, 56, 2), int(rng.integers(1, 6))
     arms = rng.permutation(4)[: rng.choice([2, 3, 4], p=[0.4, 0.3, 0.3])]
-    if set(arms.tolist()) in ({0, 2}, {1, 3}, {1, 2}):
-        arms = np.arange(3)  # a bare stroke may be a 1, left and down from a corner a 7
-    for arm in arms:
-        angle = slant + arm * np.pi / 2 + rng.normal(0, 0.04)
+    angles = slant + arms * np.pi / 2
+    # a bare stroke may be a 1, left and down from a corner a 7
+    if len(arms) == 2 and (abs(arms[0] - arms[1]) == 2 or np.cos(angles - 0.75 * np.pi).min() > np.cos(_LIKE_A_7)):
+        angles = slant + np.arange(3) * np.pi / 2
+    for angle in angles + rng.normal(0, 0.04, len(angles)):
         reach = rng.uniform(14, 30) if rng.random() < 0.3 else 100
         _draw(ink, np.array([corner, corner + reach * np.array([np.cos(angle), np.sin(angle)])]), thick)
     return ink

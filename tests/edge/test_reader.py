@@ -156,6 +156,23 @@ def test_a_frame_without_digits_has_none(reader):
     assert result.to_json()["digits"] == []
 
 
+@pytest.mark.parametrize("margin", [5, 12, 30])
+@pytest.mark.parametrize("touching", [False, True])
+def test_a_photo_cut_out_around_its_digit_is_read(reader, margin, touching):
+    photo = np.full((440, 290), 215, np.uint8)
+    right = 289 if touching else 289 - margin
+    seven = np.array([(25, margin + 12), (right - 12, margin + 12), (120, 427 - margin)])
+    cv2.polylines(photo, [seven], False, 50, 25, cv2.LINE_AA)
+    assert reader.read(photo, source="photo").text == "7"
+
+
+def test_a_large_digit_of_a_thin_pen_is_not_given_up_for_its_stem(reader):
+    photo = np.full((518, 518), 200, np.uint8)
+    cv2.ellipse(photo, (212, 178), (78, 54), -8, 0, 360, 90, 2, cv2.LINE_AA)
+    cv2.line(photo, (294, 130), (300, 418), 90, 2, cv2.LINE_AA)
+    assert reader.read(photo, source="photo").text == "9"
+
+
 def test_a_threshold_of_one_rejects_all_and_leaves_them_doubtful(reader):
     image = next(iter(frames(1, [10]))).image
     strict = Reader(reader.recognizer, threshold=1.0).read(image, source="")

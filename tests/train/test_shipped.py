@@ -67,3 +67,12 @@ def test_what_is_rejected_is_told_at_the_cards_threshold_and_where_99_percent_of
     assert figures["the same"]["rejected"] == pytest.approx(1 - figures["digits"]["accepted"])
     assert figures["the same"]["rejected_at_99_percent_accepted"] == pytest.approx(0.01, abs=0.001)
     assert figures["noise"]["rejected_at_99_percent_accepted"] > 0.9
+
+
+def test_glyphs_that_a_person_may_read_as_a_digit_are_not_learnt_as_none_but_judged(tmp_path):
+    characters = ("Balinese/character05", "Greek/character01", "Greek/character15", "Korean/character22")
+    glyphs = np.arange(4, dtype=np.uint8)[:, None, None] + np.zeros((4, 8, 8), np.uint8)
+    np.savez(tmp_path / "glyphs.npz", images=glyphs, path=[f"{character}/1.png" for character in characters])
+    learnt, judged = shipped._omniglot(tmp_path / "glyphs.npz")
+    assert learnt[:, 0, 0].tolist() == [1]  # alpha
+    assert judged[:, 0, 0].tolist() == [0]  # of an alphabet that is held back, whatever they look like

@@ -1,0 +1,182 @@
+"""Draws digits as plain strokes, in the forms that people use: a 1 with a flag and a foot, a round 0, a crossed 7.
+
+Scanned sets are of thick pens and of one country's hands: few write a 1 with a long flag there, or a 0 as a circle
+of a thin pen. Bending, paper and cameras are `augment`'s work.
+"""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edgits.dataset import Dataset
+from edgits.images import Image
+
+Rng = np.random.Generator
+Points = npt.NDArray[np.float64]
+Strokes = list[Points]
+
+_SIDE = 84
+# Least and greatest height of a digit, and width of its pen as a share of that: a ballpoint's to a broad marker's.
+_HEIGHT, _PEN = (48, 64), (0.02, 0.17)
+# Sideways per height: most hands lean to the right.
+_LEAN, _LEANS = 0.1, 0.15
+# Points are drawn to a sixteenth of a pixel.
+_SHIFT = 4
+
+
+def drawn_digits(count: int, seed: int) -> Dataset:
+    """Draws digits, all ten alike often: white ink on black, uint8 (count, 84, 84)."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % 10
+    images = np.stack([_drawn(_FORMS[label](rng), rng) for label in labels])
+    return Dataset(images, labels.astype(np.int64), provenance={"source": "drawn", "count": count})
+
+
+def _drawn(strokes: Strokes, rng: Rng) -> Image:
+    """Draws strokes, points (x, y) with y from 0 at the top to 1, with one pen."""
+    height = rng.uniform(*_HEIGHT)
+    pen = max(1, round(height * np.exp(rng.uniform(*np.log(_PEN)))))
+    lean = np.array([[1, 0], [-rng.normal(_LEAN, _LEANS), 1]])
+    strokes = [stroke @ lean for stroke in strokes]
+    every = np.concatenate(strokes)
+    middle = (every.min(axis=0) + every.max(axis=0)) / 2
+    # a wide form is drawn smaller, so that it stays within the image
+    scale = min(height, 0.76 * _SIDE / max(np.ptp(every[:, 0]), 0.1))
+    ink = np.zeros((_SIDE, _SIDE), np.uint8)
+    for stroke in strokes:
+        at = (stroke - middle) * scale + _SIDE / 2
+        cv2.polylines(ink, [np.rint(at * 2**_SHIFT).astype(np.int32)], False, 255, pen, cv2.LINE_AA, _SHIFT)
+    return ink
+
+
+def _line(*points: tuple[float, float]) -> Points:
+    return np.array(points, np.float64)
+
+
+def _arc(x: float, y: float, wide: float, high: float, start: float, end: float) -> Points:
+    """An arc of an ellipse around (x, y); degrees from the right, clockwise."""
+    angles = np.radians(np.linspace(start, end, 24))
+    return np.stack([x + wide * np.cos(angles), y + high * np.sin(angles)], axis=1)
+
+
+def _joined(*parts: Points) -> Points:
+    return np.concatenate(parts)
+
+
+def _zero(rng: Rng) -> Strokes:
+    """An oval or a circle that doesn't quite close, or whose ends overlap."""
+    start = -90 + rng.normal(0, 30)
+    ring = _arc(0, 0.5, rng.uniform(0.25, 0.55), 0.5, start, start + rng.choice([-1, 1]) * rng.uniform(335, 390))
+    spiral = 1 + rng.normal(0, 0.05) * np.linspace(-1, 1, len(ring))[:, None]
+    return [(ring - (0, 0.5)) * spiral + (0, 0.5)]
+
+
+def _one(rng: Rng) -> Strokes:
+    """A stroke with a flag, a foot or both, seldom bare."""
+    lean = rng.normal(0, 0.06)
+    strokes = [_line((lean, 0), (-lean, 1))]
+    flagged = rng.random() < 0.8
+    if flagged:
+        angle, reach = np.radians(rng.uniform(22, 62)), rng.uniform(0.15, 0.6)
+        flag = _line((lean - reach * np.sin(angle), reach * np.cos(angle)), (lean, 0))
+        strokes = [_joined(flag, strokes[0])]
+    if rng.random() < (0.35 if flagged else 0.6):
+        foot = rng.uniform(0.12, 0.35, 2)
+        strokes.append(_line((-lean - foot[0], 1), (-lean + foot[1], 1)))
+    return strokes
+
+
+def _two(rng: Rng) -> Strokes:
+    wide, high = rng.uniform(0.24, 0.4), rng.uniform(0.2, 0.32)
+    bow = _arc(0, high, wide, high, rng.uniform(160, 220), 360 + rng.uniform(10, 50))
+    sag = rng.uniform(-0.05, 0.05)
+    return [_joined(bow, _line((-wide * rng.uniform(0.9, 1.2), 1), (0, 1 + sag), (wide * rng.uniform(1, 1.5), 1)))]
+
+
+def _three(rng: Rng) -> Strokes:
+    wide, waist = rng.uniform(0.24, 0.38), rng.uniform(0.4, 0.52)
+    low = _arc(0, (1 + waist) / 2, wide, (1 - waist) / 2, -90 + rng.uniform(0, 25), rng.uniform(130, 180))
+    if rng.random() < 0.25:  # a flat top
+        return [_joined(_line((-wide, 0), (wide, 0), (-0.1 * wide, waist)), low)]
+    return [_joined(_arc(0, waist / 2, 0.9 * wide, waist / 2, -rng.uniform(130, 180), 80), low)]
+
+
+def _four(rng: Rng) -> Strokes:
+    wide, bar, stem = rng.uniform(0.5, 0.75), rng.uniform(0.52, 0.7), rng.uniform(0.6, 0.85)
+    x, beyond = stem * wide, wide * rng.uniform(0.95, 1.2)
+    if rng.random() < 0.5:  # closed
+        return [_line((x, 0), (0, bar), (beyond, bar)), _line((x, 0), (x, 1))]
+    lean = rng.normal(0, 0.04)
+    top = rng.uniform(0, 0.35)
+    return [
+        _line((rng.uniform(0.1, 0.5) * wide, 0), (0, bar), (beyond, bar + rng.normal(0, 0.03))),
+        _line((x + lean, top), (x - lean, 1)),
+    ]
+
+
+def _five(rng: Rng) -> Strokes:
+    wide, waist = rng.uniform(0.24, 0.38), rng.uniform(0.36, 0.48)
+    bow = _arc(0, (1 + waist) / 2, wide, (1 - waist) / 2, rng.uniform(-140, -110), rng.uniform(120, 175))
+    neck = _line((wide * rng.uniform(-1, -0.6), 0), (float(bow[0, 0]), float(bow[0, 1])))
+    bar = _line((wide * rng.uniform(0.7, 1.4), rng.normal(0, 0.04)))
+    if rng.random() < 0.5:
+        return [_joined(bar, neck, bow)]
+    return [_joined(neck, bow), _joined(neck[:1], bar)]
+
+
+def _six(rng: Rng) -> Strokes:
+    wide, loop = rng.uniform(0.22, 0.36), rng.uniform(0.2, 0.32)
+    back = rng.uniform(0, 0.5)  # how straight
+    start = (wide * rng.uniform(0.2, 1.1), 0)
+    middle = 1 - loop
+    belly = (-wide * (1 - 0.3 * back), middle * (0.75 - 0.2 * back))
+    ring = _arc(0, middle, wide, loop, 180, 180 - rng.uniform(330, 380))
+    return [_joined(_curve(start, belly, (-wide, middle)), ring)]
+
+
+def _seven(rng: Rng) -> Strokes:
+    wide, tilt = rng.uniform(0.4, 0.75), rng.normal(0, 0.05)
+    foot = wide * rng.uniform(0.2, 1.0)
+    bend = ((wide + foot) / 2 + rng.normal(0, 0.06), 0.5)
+    strokes = [_joined(_line((0, tilt)), _curve((wide, 0), bend, (foot, 1)))]
+    if rng.random() < 0.2:
+        strokes.append(_line((0, tilt), (rng.normal(0, 0.03), tilt + rng.uniform(0.08, 0.18))))
+    if rng.random() < 0.35:
+        y, reach = rng.uniform(0.4, 0.6), rng.uniform(0.12, 0.28, 2)
+        x = wide + (foot - wide) * y
+        strokes.append(_line((x - reach[0], y + rng.normal(0, 0.03)), (x + reach[1], y)))
+    return strokes
+
+
+def _eight(rng: Rng) -> Strokes:
+    wide, waist = rng.uniform(0.22, 0.36), rng.uniform(0.42, 0.52)
+    if rng.random() < 0.5:  # two rings
+        upper = _arc(0, waist / 2, wide * rng.uniform(0.7, 1), waist / 2, 90, 90 + rng.uniform(345, 370))
+        return [_joined(upper, _arc(0, (1 + waist) / 2, wide, (1 - waist) / 2, -90, -90 - rng.uniform(345, 370)))]
+    around = np.linspace(0, 2 * np.pi, 48) * rng.uniform(0.96, 1.03) + rng.normal(0, 0.2)
+    return [np.stack([wide * np.sin(2 * around), 0.5 - 0.5 * np.cos(around)], axis=1)]
+
+
+def _nine(rng: Rng) -> Strokes:
+    wide, loop = rng.uniform(0.22, 0.36), rng.uniform(0.2, 0.32)
+    ring = _arc(0, loop, wide, loop, rng.uniform(-60, 0), -rng.uniform(330, 380))
+    foot = (wide * rng.uniform(-0.4, 1.2), 1)
+    stem = _curve((wide, loop * rng.uniform(0.2, 1)), (wide, 0.6), foot)
+    if rng.random() < 0.35:  # a hook to the left
+        hook = rng.uniform(0.3, 0.9) * wide
+        stem = _joined(_curve((wide, loop), (wide, 0.85), (0.3 * wide, 1)), _line((0.3 * wide - hook, 0.93)))
+    return [ring, stem]
+
+
+def _curve(start: tuple[float, float], bend: tuple[float, float], end: tuple[float, float]) -> Points:
+    """A quadratic Bézier curve that is drawn towards `bend`."""
+    t = np.linspace(0, 1, 16)[:, None]
+    return np.asarray((1 - t) ** 2 * start + 2 * t * (1 - t) * np.array(bend) + t**2 * np.array(end))
+
+
+_FORMS: tuple[Callable[[Rng], Strokes], ...] = (
+    *(_zero, _one, _two, _three, _four),
+    *(_five, _six, _seven, _eight, _nine),
+)
