@@ -57,9 +57,9 @@ _ALIKE = (0.7, 0.7, 0.5)
 # height beside the other, and no more heights lie between them; more than two neighbours count as two.
 _ROW_HEIGHTS, _BESIDE, _ROW_GAP, _NEIGHBOURS = 0.35, 0.5, 1.5, 2.0
 # A mark beside digits of the same pen is so many times as likely a digit as the model, which sees it alone, says: one
-# that stands in a row with so many at least, whose height may differ by this logarithm.
+# that stands in a row with so many at least, whose height may differ by this logarithm, and no more heights apart.
 # The factor was chosen for the thin 1s of four real photos; made-up photos are read alike from 1 to 16.
-_COMPANY, _LEAST_COMPANY, _COMPANY_HEIGHTS = 8.0, 2, 0.6
+_COMPANY, _LEAST_COMPANY, _COMPANY_HEIGHTS, _COMPANY_GAP = 8.0, 2, 0.6, 4.0
 # Heights of one hand differ by this logarithm.
 _USUAL = 0.4
 # What lies within so many heights of a mark is around it, if it is at least this share as high.
@@ -99,7 +99,7 @@ def in_company(doubtful: Sequence[Read], digits: Sequence[Read]) -> list[Read]:
         return []
     marks = [mark for mark, _ in (*doubtful, *digits)]
     count = len(doubtful)
-    row = _in_row(np.array([mark.box for mark in marks], np.float64), _COMPANY_HEIGHTS)
+    row = _in_row(np.array([mark.box for mark in marks], np.float64), _COMPANY_HEIGHTS, _COMPANY_GAP)
     pens = _alike([[max(mark.stroke, 0.5) for mark in marks], [max(mark.contrast, 0.02) for mark in marks]], _ALIKE[1:])
     beside = row & pens
     reach = beside | (beside[:, count:] @ beside[count:])  # the next but one, too
@@ -179,7 +179,7 @@ class Traits:
             "high one": self._one * np.abs(high),
             "best": shares >= shares.max(),
             "clutter": np.log1p(self._clutter(shares)),
-            "row": np.minimum(_in_row(self._boxes, _ROW_HEIGHTS) @ shares, _NEIGHBOURS),
+            "row": np.minimum(_in_row(self._boxes, _ROW_HEIGHTS, _ROW_GAP) @ shares, _NEIGHBOURS),
         }
         return _share(traits, _AMONG)
 
@@ -210,19 +210,20 @@ def _alike(values: Sequence[npt.ArrayLike], least: Sequence[float]) -> Flags:
     return alike
 
 
-def _in_row(boxes: Floats, heights: float) -> Flags:
+def _in_row(boxes: Floats, heights: float, gap: float) -> Flags:
     """Tells which two marks stand side by side as the digits of a number do: bool (N, N), none with itself.
 
     Args:
         boxes: float64 (N, 4).
         heights: What their heights may differ by, in the logarithm.
+        gap: How many heights may lie between them.
     """
     low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
     h = boxes[:, 3]
     common = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)
     row = _alike([h], [heights])
     row &= common[..., 1] >= _BESIDE * np.minimum(h[:, None], h)
-    row &= -common[..., 0] <= _ROW_GAP * np.maximum(h[:, None], h)
+    row &= -common[..., 0] <= gap * np.maximum(h[:, None], h)
     return row
 
 

@@ -17,6 +17,8 @@ _WHOLE, _AS_DARK = 0.5, 0.6
 # times its own. Of such pairs on 500 made-up photos, the one in the other had up to 7 times the odds in the more than
 # 30 in which it was wrong and the other right, and 5, 46, 80, 540 and 7,000 times in the 5 in which it was right.
 _FINER_ODDS = 12.0
+# The rest of a stroke is lower than this share of its digit, whose pen is no more than so many times as thick.
+_REST, _THICKER = 0.5, 1.5
 # A mark is a piece of another if this share of its ink is the other's.
 _PIECE = 0.6
 _SAMPLES = 60
@@ -150,8 +152,13 @@ def _is_likelier(one: float, other: float) -> bool:
 
 
 def _is_finer(one: Read, other: Read) -> bool:
-    """Tells a digit from the shadow that it stands in: where the frame is seen coarser both are one mark."""
-    return one[0].level.scale < other[0].level.scale
+    """Tells a digit from the shadow that it stands in: where the frame is seen coarser both are one mark.
+
+    What is left of a stroke of a digit, the rest of which was taken for a ruled line, is of the digit's own pen.
+    """
+    (part, _), (whole, _) = one, other
+    rest = part.box[3] < _REST * whole.box[3] and whole.stroke < _THICKER * part.stroke
+    return part.level.scale < whole.level.scale and not rest
 
 
 def _is_piece(part: Candidate, whole: Candidate) -> bool:

@@ -29,6 +29,11 @@ def test_a_bare_stroke_beside_digits_of_the_same_pen_is_a_digit(mark):
     assert weighed.any_digit == pytest.approx(8 * 0.17 / (8 * 0.17 + 0.83))
 
 
+def test_digits_of_a_row_may_stand_far_apart(mark):
+    digits = [(mark(20), Reading(4, 0.99)), (mark(150), Reading(7, 0.98))]
+    assert len(in_company([(mark(280, 8), STROKE)], digits)) == 1
+
+
 @pytest.mark.parametrize(
     "alone",
     [

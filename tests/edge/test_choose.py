@@ -111,15 +111,29 @@ def test_a_mark_seen_again_in_a_closer_look_is_no_other_one():
     ],
 )
 def test_a_digit_in_a_shadow_is_chosen_if_only_the_coarser_look_takes_both_for_one_mark(shares, coarser, kept):
+    whole, mark = nested(2 if coarser else 1)
+    read = [(whole, Reading(9, 0.8)), (mark, Reading(4, 0.99))]
+    assert without_rivals(read, np.array(shares)) == [0 if kept == "whole" else 1]
+
+
+@pytest.mark.parametrize(("thicker", "kept"), [(1.0, "whole"), (3.0, "digit")])
+def test_the_rest_of_a_stroke_is_of_its_digits_own_pen_a_shadow_is_not(thicker, kept):
+    whole, mark = nested(2)
+    x, y, w, h = whole.box
+    whole = replace(whole, box=(x, y, w, 3 * h), stroke=thicker * mark.stroke)
+    read = [(whole, Reading(9, 0.8)), (mark, Reading(1, 0.99))]
+    assert without_rivals(read, np.array((0.1, 0.9))) == [0 if kept == "whole" else 1]
+
+
+def nested(coarser):
+    """A mark, and one a little larger that holds it, seen so many times coarser."""
     frame = np.full((480, 640, 3), 220, np.uint8)
     cv2.putText(frame, "4", (250, 300), cv2.FONT_HERSHEY_SIMPLEX, 5, (60, 60, 60), 12)
     (mark,) = (one for one in look(frame).candidates if one.box[3] > 60)
-    scale = mark.level.scale * (2 if coarser else 1)
-    whole = replace(mark, box=(*mark.box[:2], mark.box[2] + 9, mark.box[3] + 9), level=replace(mark.level, scale=scale))
-    if coarser:
-        small = cv2.resize(mark.mark.mask, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-        whole = replace(
-            whole, mark=replace(mark.mark, mask=small, corner=tuple(side // 2 for side in mark.mark.corner))
-        )
-    read = [(whole, Reading(9, 0.8)), (mark, Reading(4, 0.99))]
-    assert without_rivals(read, np.array(shares)) == [0 if kept == "whole" else 1]
+    level = replace(mark.level, scale=mark.level.scale * coarser)
+    whole = replace(mark, box=(*mark.box[:2], mark.box[2] + 9, mark.box[3] + 9), level=level)
+    if coarser > 1:
+        small = cv2.resize(mark.mark.mask, None, fx=1 / coarser, fy=1 / coarser, interpolation=cv2.INTER_AREA)
+        corner = tuple(side // coarser for side in mark.mark.corner)
+        whole = replace(whole, mark=replace(mark.mark, mask=small, corner=corner))
+    return whole, mark
