@@ -58,8 +58,8 @@ _ALIKE = (0.7, 0.7, 0.5)
 _ROW_HEIGHTS, _BESIDE, _ROW_GAP, _NEIGHBOURS = 0.35, 0.5, 1.5, 2.0
 # A mark beside digits of the same pen is so many times as likely a digit as the model, which sees it alone, says: one
 # that stands in a row with so many at least, whose height may differ by this logarithm, and no more heights apart.
-# The factor was chosen for the thin 1s of four real photos; made-up photos are read alike from 1 to 16. The gap was, for
-# one of digits that stand far apart; made-up ones are read alike with 1.5.
+# The factor was chosen for the thin 1s of four real photos; made-up photos are read alike from 1 to 16. The gap was
+# chosen for one of digits that stand far apart; made-up ones are read alike with 1.5.
 _COMPANY, _LEAST_COMPANY, _COMPANY_HEIGHTS, _COMPANY_GAP = 8.0, 2, 0.6, 4.0
 # Heights of one hand differ by this logarithm.
 _USUAL = 0.4
