@@ -50,7 +50,8 @@ def predict(
 ) -> None:
     """Reads the digits in photos, or in crops of single digits.
 
-    An image of at most 64 pixels in which no digit is found is read as one digit that fills it.
+    An image of at most 64 pixels in which no digit is found is read as one digit that fills it;
+    in a larger one a single digit may touch all sides.
     All images are read before anything is printed or written: if one can't be, it is named,
     nothing is printed, and the exit code is 2.
 

@@ -39,7 +39,7 @@ class Trial:
     Attributes:
         name: What the table calls it.
         recipe: How it is trained.
-        parts: How many of the data sets it is trained on.
+        parts: How many of the data sets it is trained on; -1 for all but the last.
         taught: Whether it has a teacher.
     """
 
@@ -56,6 +56,7 @@ def trials(recipe: Recipe, *, taught: bool) -> list[Trial]:
         Trial("crops only resized, ink not normalised", replace(recipe, normalization=Normalization("resize"))),
         Trial("images not varied", replace(recipe, augment=False)),
         Trial("MNIST alone", recipe, parts=1),
+        Trial("no drawn digits", recipe, parts=-1),
         Trial("no output for what is no digit", replace(recipe, reject=False)),
         Trial("labels smoothed by 5 %", replace(recipe, label_smoothing=0.05)),
         Trial("constant learning rate", replace(recipe, schedule="constant")),
@@ -74,7 +75,9 @@ def main(data: Path, teacher: Path | None, share: float, epochs: int, out: Path)
     recipe = replace(RECIPES["nano"], epochs=epochs, batch_size=64, validation_fraction=0.05)
     parts, _ = load_parts(data)
     shapes, blanks = load_marks(data)[0]
-    train, held = _split([replace(part, data=_sample(part.data, share)) for part in parts])
+    *written, drawn = [replace(part, data=_sample(part.data, share)) for part in parts]
+    train, held = _split(written)
+    train.append(drawn)  # nobody's hand: none of it is held back
     marks, strange = [shapes[::2], blanks[::2]], np.concatenate([_squares(shapes[1::2]), _squares(blanks[1::2])])
     lines = [
         "# What each piece of the training is worth\n",

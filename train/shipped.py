@@ -124,7 +124,7 @@ def main(
 
 
 def load_parts(data: Path) -> tuple[list[Part], dict[str, Dataset]]:
-    """Loads the digits to train on, the first of them MNIST, and the parts held back."""
+    """Loads the digits to train on, the first of them MNIST and the last drawn ones, and the parts held back."""
     held = {}
     parts = {"mnist": load_dataset(str(data / "mnist"))}
     for name in ("usps", "ardis"):
