@@ -2,9 +2,9 @@
 
 Two logistic regressions: the first judges each mark by itself, the second among what else is on the
 page, by the first's shares. The weights were fitted on made-up photos of digits on ruled, squared and
-textured paper, with shadows, tables and letters, and on pictures without digits; those of "row" and "filling" alone,
-later, with the others held. What the model refuses is weighed again where it stands beside digits of the same pen.
-It knows no pixels.
+textured paper, with shadows, tables and letters, and on pictures without digits; those of "row", "filling" and
+"word" alone, later, with the others held. What the model refuses is weighed again where it stands beside digits of
+the same pen. It knows no pixels.
 """
 
 from collections.abc import Sequence
@@ -47,6 +47,7 @@ _AMONG = {
     "best": 0.549,
     "clutter": -0.822,
     "row": 1.5,
+    "word": 3.0,
 }
 # What is higher than this share of the frame fills it: of marks that do, in made-up photos, such photos cut out around
 # their digit and pictures without digits, 93 % are digits rightly read.
@@ -56,6 +57,11 @@ _ALIKE = (0.7, 0.7, 0.5)
 # Marks stand in a row if their heights differ by no more than this logarithm, the lower one has this share of its
 # height beside the other, and no more heights lie between them; more than two neighbours count as two.
 _ROW_HEIGHTS, _BESIDE, _ROW_GAP, _NEIGHBOURS = 0.35, 0.5, 1.5, 2.0
+# Marks are of one word, or number, if they stand in a row so close; letters differ in height more than digits.
+_WORD_HEIGHTS, _WORD_GAP = 0.9, 0.3
+# A word is as sure as the logits of its marks' confidences are on average, less what is usual for digits. A refused
+# mark counts as this, and as many letters as its width has room for; one of which this share is read in pieces doesn't.
+_USUALLY, _REFUSED, _LETTER_WIDTH, _IN_PIECES = 4.0, -1.0, 0.7, 0.3
 # A mark beside digits of the same pen is so many times as likely a digit as the model, which sees it alone, says: one
 # that stands in a row with so many at least, whose height may differ by this logarithm, and no more heights apart.
 # The factor was chosen for the thin 1s of four real photos; made-up photos are read alike from 1 to 16. The gap was
@@ -138,6 +144,7 @@ class Traits:
         self._crowd = np.array([min(mark.crowd, 0.6) for mark in marks])
         self._contrast = np.array([max(mark.contrast, 0.02) for mark in marks])
         self._stroke = np.array([max(mark.stroke, 0.5) for mark in marks])
+        self._whole = np.array([mark.cut == 0 for mark in marks])
 
     def alone(self) -> Floats:
         """How likely each mark is a digit, judged by itself: float64 (N,) in (0, 1)."""
@@ -181,6 +188,7 @@ class Traits:
             "best": shares >= shares.max(),
             "clutter": np.log1p(self._clutter(shares)),
             "row": np.minimum(_in_row(self._boxes, _ROW_HEIGHTS, _ROW_GAP) @ shares, _NEIGHBOURS),
+            "word": self._word(),
         }
         return _share(traits, _AMONG)
 
@@ -199,6 +207,39 @@ class Traits:
         near = (apart < _AROUND * h[:, None] + boxes[None, :, 3] / 2) & (boxes[None, :, 3] > _NO_SPECK * h[:, None])
         near[np.arange(len(h)), len(self._others) + np.arange(len(h))] = False
         return np.asarray(near @ weights, np.float64)
+
+    def _word(self) -> Floats:
+        """Tells letters from digits by their company: how sure all of each one's word is, float64 (N,).
+
+        Above 0 it is as sure as digits are; 0 of a mark by itself. Pieces of what touches don't tell of others.
+        """
+        common, area = _common(self._others, self._boxes).sum(axis=1), self._others[:, 2:].prod(axis=1)
+        others = self._others[common < _IN_PIECES * area]
+        boxes = np.concatenate([self._boxes, others])
+        own = _logit(self._confidence) - _USUALLY
+        sure = np.concatenate([own, np.full(len(others), _REFUSED - _USUALLY)])
+        letters = np.concatenate([self._whole, np.maximum(others[:, 2] / (_LETTER_WIDTH * others[:, 3]), 1)])
+        word = _groups(_in_row(boxes, _WORD_HEIGHTS, _WORD_GAP))
+        total, count = (np.bincount(word, each)[word] - each for each in (letters * sure, letters))
+        total, count = total[: len(own)], count[: len(own)]
+        return np.where(count > 0, (total + own) / (count + 1), 0.0)
+
+
+def _common(some: Floats, others: Floats) -> Floats:
+    """Areas that boxes (N, 4) have in common with others (M, 4): float64 (N, M)."""
+    low = np.maximum(some[:, None, :2], others[None, :, :2])
+    high = np.minimum(some[:, None, :2] + some[:, None, 2:], others[None, :, :2] + others[None, :, 2:])
+    return np.asarray(np.maximum(high - low, 0).prod(axis=2), np.float64)
+
+
+def _groups(linked: Flags) -> npt.NDArray[np.intp]:
+    """Numbers the groups that links (N, N) make, of each of N."""
+    number = np.arange(len(linked))
+    while True:
+        least = np.minimum(number, np.where(linked, number, len(number)).min(axis=1, initial=len(number)))
+        if (least == number).all():
+            return number
+        number = least[least]
 
 
 def _alike(values: Sequence[npt.ArrayLike], least: Sequence[float]) -> Flags:

@@ -27,7 +27,7 @@ _GIVEN_UP = 0.1
 # their ink in common: from frame to frame of the scene 99 % have; of 34,000 pairs of different digits from MNIST
 # none has more than 0.68.
 _MOVED, _SAME = 0.25, 0.75
-# So many pieces of touching digits are read in a frame at most, and so many joined pairs.
+# No more marks are parted once so many pieces are read in a frame, and so many pairs at most are joined.
 _MOST_PIECES, _MOST_PAIRS = 320, 40
 
 # A dark frame isn't tried as a board if so many digits are read so surely as ink on paper, a lighter one if any are.
@@ -90,8 +90,13 @@ class Reader:
             closer = page.closer([mark for mark, _ in found], size) if area is None else None
             if closer:
                 stages.end("arrange")
-                read = [one for one in read if not (page.is_low(one[0]) and closer.holds(one[0].box))]
-                read += self._read_page(next(views(image, closer)), known, stages)
+                fresh = self._read_page(next(views(image, closer)), known, stages)
+                # closer a digit may hang on what is left of a ruled line
+                low = {id(mark) for mark, _ in read if page.is_low(mark) and closer.holds(mark.box)}
+                kept = [
+                    one for one in read if id(one[0]) not in low or (_is_sure(one[1]) and not _is_within(one[0], fresh))
+                ]
+                read = kept + fresh
                 found, doubtful = self._choose(page, read, size)
             rest += doubtful
             if _legible(found) > _legible(best):
@@ -152,14 +157,13 @@ class Reader:
                 doubtful.append((candidate, reading.several, whole))
             else:
                 sure.extend(whole)
-        # Marks on calm paper first: a frame full of texture has more than can be read in time.
-        doubtful.sort(key=lambda mark: mark[0].rough)
+        # What looks most like several digits first: a frame full of texture has more than can be read in time.
+        doubtful.sort(key=lambda mark: -mark[1])
         parted: list[Pieces] = []
         room = _MOST_PIECES
         for candidate, several, _ in doubtful:
-            pieces = worth_reading(page.pieces(candidate), candidate.box[2:], several) if room else {}
-            room = max(room - len(pieces), 0)
-            parted.append(pieces if room else {})
+            parted.append(worth_reading(page.pieces(candidate), candidate.box[2:], several) if room > 0 else {})
+            room -= len(parted[-1])
         readings = iter(self._read([piece for pieces in parted for piece in pieces.values()]))
         for (candidate, several, whole), pieces in zip(doubtful, parted, strict=True):
             reads = {ends: (piece, next(readings)) for ends, piece in pieces.items()}
@@ -191,6 +195,13 @@ class Reader:
         return self.recognizer.read([mark.crop for mark in marks], threshold=self.threshold, dark_ink=True)
 
 
+def _is_within(mark: Candidate, read: Sequence[Read]) -> bool:
+    """Tells whether the middle of a mark lies within another one."""
+    x, y, w, h = mark.box
+    boxes = (other.box for other, _ in read)
+    return any(left <= x + w / 2 < left + wide and top <= y + h / 2 < top + high for left, top, wide, high in boxes)
+
+
 def _is_wide(mark: Candidate) -> bool:
     """Tells whether a mark may be several digits."""
     height, width = mark.mark.mask.shape
@@ -220,6 +231,10 @@ def _recall(candidate: Candidate, known: Sequence[Known]) -> Reading | None:
         if common >= _SAME * (cv2.countNonZero(ink) + cv2.countNonZero(one.mask) - common):
             return one.reading
     return None
+
+
+def _is_sure(reading: Reading) -> bool:
+    return reading.digit is not None and reading.confidence >= _SURE
 
 
 def _confidence(reading: Reading) -> float:

@@ -19,23 +19,27 @@ Strokes = list[Points]
 
 _SIDE = 84
 # Least and greatest height of a digit, and width of its pen as a share of that: a ballpoint's to a broad marker's.
-_HEIGHT, _PEN = (48, 64), (0.02, 0.17)
+_HEIGHT, _PEN = (48, 64), (0.02, 0.2)
 # Sideways per height: most hands lean to the right.
 _LEAN, _LEANS = 0.1, 0.15
 # Points are drawn to a sixteenth of a pixel.
 _SHIFT = 4
+# Share of digits gone over again, up to twice, and how far apart that is in heights: sketched, or corrected.
+_AGAIN, _APART = 0.08, 0.025
 
 
 def drawn_digits(count: int, seed: int) -> Dataset:
     """Draws digits, all ten alike often: white ink on black, uint8 (count, 84, 84)."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % 10
-    images = np.stack([_drawn(_FORMS[label](rng), rng) for label in labels])
+    images = np.stack([draw_strokes(_FORMS[label](rng), rng) for label in labels])
     return Dataset(images, labels.astype(np.int64), provenance={"source": "drawn", "count": count})
 
 
-def _drawn(strokes: Strokes, rng: Rng) -> Image:
-    """Draws strokes, points (x, y) with y from 0 at the top to 1, with one pen."""
+def draw_strokes(strokes: Strokes, rng: Rng) -> Image:
+    """Draws strokes, points (x, y) with y from 0 at the top to 1, with one pen: white ink on black, uint8 (84, 84)."""
+    if rng.random() < _AGAIN:
+        strokes = [*strokes, *(_unsteady(stroke, rng) for _ in range(rng.integers(1, 3)) for stroke in strokes)]
     height = rng.uniform(*_HEIGHT)
     pen = max(1, round(height * np.exp(rng.uniform(*np.log(_PEN)))))
     lean = np.array([[1, 0], [-rng.normal(_LEAN, _LEANS), 1]])
@@ -49,6 +53,11 @@ def _drawn(strokes: Strokes, rng: Rng) -> Image:
         at = (stroke - middle) * scale + _SIDE / 2
         cv2.polylines(ink, [np.rint(at * 2**_SHIFT).astype(np.int32)], False, 255, pen, cv2.LINE_AA, _SHIFT)
     return ink
+
+
+def _unsteady(stroke: Points, rng: Rng) -> Points:
+    """The same stroke by the same hand once more: a little beside it, and not quite as large."""
+    return np.asarray(stroke * (1 + rng.normal(0, _APART, 2)) + rng.normal(0, _APART, 2))
 
 
 def _line(*points: tuple[float, float]) -> Points:
@@ -68,21 +77,21 @@ def _joined(*parts: Points) -> Points:
 def _zero(rng: Rng) -> Strokes:
     """An oval or a circle that doesn't quite close, or whose ends overlap."""
     start = -90 + rng.normal(0, 30)
-    ring = _arc(0, 0.5, rng.uniform(0.25, 0.55), 0.5, start, start + rng.choice([-1, 1]) * rng.uniform(335, 390))
+    ring = _arc(0, 0.5, rng.uniform(0.25, 0.55), 0.5, start, start + rng.choice([-1, 1]) * rng.uniform(325, 390))
     spiral = 1 + rng.normal(0, 0.05) * np.linspace(-1, 1, len(ring))[:, None]
     return [(ring - (0, 0.5)) * spiral + (0, 0.5)]
 
 
 def _one(rng: Rng) -> Strokes:
-    """A stroke with a flag, a foot or both, seldom bare."""
-    lean = rng.normal(0, 0.06)
-    strokes = [_line((lean, 0), (-lean, 1))]
-    flagged = rng.random() < 0.8
+    """A stroke, straight or a little bent, with a flag, a foot or both, or bare."""
+    lean, bow = rng.normal(0, 0.06), rng.normal(0, 0.04)
+    strokes = [_curve((lean, 0), (bow, 0.5), (-lean, 1))]
+    flagged = rng.random() < 0.65
     if flagged:
         angle, reach = np.radians(rng.uniform(22, 62)), rng.uniform(0.15, 0.6)
         flag = _line((lean - reach * np.sin(angle), reach * np.cos(angle)), (lean, 0))
         strokes = [_joined(flag, strokes[0])]
-    if rng.random() < (0.35 if flagged else 0.6):
+    if rng.random() < 0.35:
         foot = rng.uniform(0.12, 0.35, 2)
         strokes.append(_line((-lean - foot[0], 1), (-lean + foot[1], 1)))
     return strokes
@@ -140,7 +149,12 @@ def _seven(rng: Rng) -> Strokes:
     wide, tilt = rng.uniform(0.4, 0.75), rng.normal(0, 0.05)
     foot = wide * rng.uniform(0.2, 1.0)
     bend = ((wide + foot) / 2 + rng.normal(0, 0.06), 0.5)
-    strokes = [_joined(_line((0, tilt)), _curve((wide, 0), bend, (foot, 1)))]
+    if rng.random() < 0.25:  # a wave for a bar
+        wave = rng.uniform(0.04, 0.09) * np.sin(np.linspace(0, 2 * np.pi, 16))
+        bar = np.stack([np.linspace(0, wide, 16), np.linspace(tilt, 0, 16) - wave], axis=1)
+    else:
+        bar = _line((0, tilt))
+    strokes = [_joined(bar, _curve((wide, 0), bend, (foot, 1)))]
     if rng.random() < 0.2:
         strokes.append(_line((0, tilt), (rng.normal(0, 0.03), tilt + rng.uniform(0.08, 0.18))))
     if rng.random() < 0.35:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from edgits.images import Image
 from edgits.train.augment import bend, camera, on_paper
+from edgits.train.letters import drawn_letters
 
 _SIDE = 64
 _ROW = 40  # height of a row of digits, before it is fitted into the crop
@@ -103,6 +104,11 @@ def _letter(rng: Rng) -> Image:
     return bend(ink, rng, _SIDE, strength=rng.uniform(0.5, 2))
 
 
+def _drawn_letters(rng: Rng) -> Image:
+    """Letters of plain strokes, bent as they are written."""
+    return bend(drawn_letters(rng), rng, _SIDE, strength=rng.uniform(0.3, 1.2))
+
+
 def _blots(rng: Rng) -> Image:
     ink = _blank()
     for _blot in range(rng.integers(1, 4)):
@@ -157,12 +163,13 @@ def _draw(ink: Image, points: npt.NDArray[np.float64], thick: int, *, closed: bo
 
 
 _KINDS: tuple[tuple[float, Callable[[Rng], Image]], ...] = (
-    (0.13, _scribble),
-    (0.33, _letter),
-    (0.06, _blots),
-    (0.18, _rules),
-    (0.13, _edge),
-    (0.12, _texture),
-    (0.05, _paper),
+    (0.12, _scribble),
+    (0.2, _letter),
+    (0.25, _drawn_letters),
+    (0.05, _blots),
+    (0.14, _rules),
+    (0.1, _edge),
+    (0.1, _texture),
+    (0.04, _paper),
 )
 _UPTO = np.cumsum([share for share, _ in _KINDS])[:-1]

@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from edgits import files, normalize
 from edgits.errors import DataError
-from edgits.train import augment, marks, mixture
+from edgits.train import augment, drawn, letters, marks, mixture
 from edgits.train.mixture import Mixture
 
 _POLL = 0.05  # seconds
@@ -147,7 +147,8 @@ def as_input(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 def _digest(pickled: bytes) -> str:
     """Names a mixture by its data, its settings and the code that varies its images."""
-    code = [Path(module.__file__).read_bytes() for module in (augment, marks, mixture, normalize) if module.__file__]
+    modules = (augment, drawn, letters, marks, mixture, normalize)
+    code = [Path(module.__file__).read_bytes() for module in modules if module.__file__]
     return hashlib.sha256(b"".join([pickled, *code])).hexdigest()[:16]
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgits.edge.believe import in_company
+from edgits.edge.believe import Traits, believed, in_company
 from edgits.edge.find import look
 from edgits.edge.results import Reading
 
@@ -62,3 +62,54 @@ def test_company_makes_a_digit_likelier_and_never_more_than_sure(mark, any_digit
     ((_, after),) = in_company([(mark(140, 8), before)], digits)
     assert before.confidence <= after.confidence + 1e-12
     assert after.confidence <= after.any_digit + 1e-12 <= 1 + 2e-12
+
+
+DIGIT, LETTER = Reading(4, 0.999, any_digit=0.999), Reading(0, 0.9, any_digit=0.9)
+
+
+def word(mark, *readings, refused=(), gap=5, **traits):
+    """How sure each mark's word is: marks side by side, and boxes of refused ones after them."""
+    step = 30 + gap
+    read = [(mark(20 + step * place, **traits), reading) for place, reading in enumerate(readings)]
+    others = [(20 + step * (len(read) + place), 100, wide, 40) for place, wide in enumerate(refused)]
+    return Traits(read, others, (480, 640))._word()
+
+
+def test_a_word_is_as_sure_as_its_marks_are_on_average(mark):
+    assert word(mark, DIGIT, DIGIT) == pytest.approx(np.log(0.999 / 0.001) - 4)
+    mixed = word(mark, DIGIT, LETTER, LETTER)
+    assert mixed == pytest.approx((np.log(999) + 2 * np.log(9)) / 3 - 4)
+    assert word(mark, LETTER, LETTER).max() < mixed.min()
+
+
+def test_what_was_refused_in_a_word_makes_its_letters_less_sure_the_wider_the_more(mark):
+    none, one, two = word(mark, LETTER), word(mark, LETTER, refused=(30,)), word(mark, LETTER, refused=(30, 30))
+    wide = word(mark, LETTER, refused=(112,))
+    assert none == 0
+    assert wide < two < one < 0
+
+
+def test_words_are_told_by_the_gap_between_them(mark):
+    assert word(mark, DIGIT, LETTER, gap=40).tolist() == [0, 0]
+
+
+def test_pieces_of_digits_that_touch_tell_nothing_of_each_other(mark):
+    assert word(mark, LETTER, LETTER, cut=0.2).tolist() == [0, 0]
+    # nor does the mark that they are pieces of
+    read = [(mark(20, cut=0.2), DIGIT), (mark(50, cut=0.2), LETTER)]
+    assert Traits(read, [(20, 100, 60, 40)], (480, 640))._word().tolist() == [0, 0]
+
+
+@given(st.lists(st.tuples(st.integers(0, 600), st.integers(5, 60), st.floats(0.1, 1)), min_size=1, max_size=12))
+def test_a_word_is_never_surer_than_its_surest_mark(mark, marks):
+    read = [(mark(x, wide), Reading(4, confidence, any_digit=confidence)) for x, wide, confidence in marks]
+    sure = Traits(read, [], (480, 640))._word()
+    assert np.isfinite(sure).all()
+    assert (sure <= max(np.log(999) - 4, 0) + 1e-9).all()
+
+
+def test_a_letter_that_looks_like_a_digit_is_left_out_beside_refused_ones_and_a_digit_is_not(mark):
+    others = [(20 + 35 * place, 100, 30, 40) for place in (1, 2)]
+    assert believed([(mark(20), LETTER)], [], (480, 640))
+    assert not believed([(mark(20), LETTER)], others, (480, 640))
+    assert believed([(mark(20), DIGIT)], others[:1], (480, 640))  # the 2 of 2x
