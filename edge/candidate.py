@@ -66,7 +66,8 @@ def candidate_of(level: Level, mark: Mark, rough: float, crowd: float) -> Candid
     place = int(0.8 * (len(inks) - 1))
     contrast = float(np.partition(inks, place)[place]) / 255
     left, top, right, bottom = (round(side * level.scale) for side in (x, y, x + w, y + h))
-    box = left + level.corner[0], top + level.corner[1], right - left, bottom - top
+    # closer than the frame's own size a stroke may be thinner than one of its pixels
+    box = left + level.corner[0], top + level.corner[1], max(right - left, 1), max(bottom - top, 1)
     return Candidate(box, contrast, rough, crowd, mark.stroke * level.scale, mark, level)
 
 
