@@ -58,7 +58,8 @@ _ALIKE = (0.7, 0.7, 0.5)
 # height beside the other, and no more heights lie between them; more than two neighbours count as two.
 _ROW_HEIGHTS, _BESIDE, _ROW_GAP, _NEIGHBOURS = 0.35, 0.5, 1.5, 2.0
 # Marks are of one word, or number, if they stand in a row so close; letters differ in height more than digits.
-_WORD_HEIGHTS, _WORD_GAP = 0.9, 0.3
+# What is more heights away isn't looked at.
+_WORD_HEIGHTS, _WORD_GAP, _WORD_LENGTH = 0.9, 0.3, 6.0
 # A word is as sure as the logits of its marks' confidences are on average, less what is usual for digits. A refused
 # mark counts as this, and as many letters as its width has room for; one of which this share is read in pieces doesn't.
 _USUALLY, _REFUSED, _LETTER_WIDTH, _IN_PIECES = 4.0, -1.0, 0.7, 0.3
@@ -213,8 +214,11 @@ class Traits:
 
         Above 0 it is as sure as digits are; 0 of a mark by itself. Pieces of what touches don't tell of others.
         """
-        common, area = _common(self._others, self._boxes).sum(axis=1), self._others[:, 2:].prod(axis=1)
-        others = self._others[common < _IN_PIECES * area]
+        common = _common(self._others, self._boxes)
+        # hundreds of marks may be too far away to tell anything
+        beside = ((common[..., 1] > 0) & (-common[..., 0] < _WORD_LENGTH * self._boxes[:, 3])).any(axis=1)
+        pieces = np.maximum(common, 0).prod(axis=2).sum(axis=1) > _IN_PIECES * self._others[:, 2:].prod(axis=1)
+        others = self._others[beside & ~pieces]
         boxes = np.concatenate([self._boxes, others])
         own = _logit(self._confidence) - _USUALLY
         sure = np.concatenate([own, np.full(len(others), _REFUSED - _USUALLY)])
@@ -226,10 +230,10 @@ class Traits:
 
 
 def _common(some: Floats, others: Floats) -> Floats:
-    """Areas that boxes (N, 4) have in common with others (M, 4): float64 (N, M)."""
+    """Widths and heights that boxes (N, 4) have in common with others (M, 4), below 0 of a gap: float64 (N, M, 2)."""
     low = np.maximum(some[:, None, :2], others[None, :, :2])
     high = np.minimum(some[:, None, :2] + some[:, None, 2:], others[None, :, :2] + others[None, :, 2:])
-    return np.asarray(np.maximum(high - low, 0).prod(axis=2), np.float64)
+    return np.asarray(high - low, np.float64)
 
 
 def _groups(linked: Flags) -> npt.NDArray[np.intp]:
@@ -260,9 +264,8 @@ def _in_row(boxes: Floats, heights: float, gap: float) -> Flags:
         heights: What their heights may differ by, in the logarithm.
         gap: How many heights may lie between them.
     """
-    low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
     h = boxes[:, 3]
-    common = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)
+    common = _common(boxes, boxes)
     row = _alike([h], [heights])
     row &= common[..., 1] >= _BESIDE * np.minimum(h[:, None], h)
     row &= -common[..., 0] <= gap * np.maximum(h[:, None], h)
