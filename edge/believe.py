@@ -61,8 +61,9 @@ _ROW_HEIGHTS, _BESIDE, _ROW_GAP, _NEIGHBOURS = 0.35, 0.5, 1.5, 2.0
 # What is more heights away isn't looked at.
 _WORD_HEIGHTS, _WORD_GAP, _WORD_LENGTH = 0.9, 0.3, 6.0
 # A word is as sure as the logits of its marks' confidences are on average, less what is usual for digits. A refused
-# mark counts as this, and as many letters as its width has room for; one of which this share is read in pieces doesn't.
-_USUALLY, _REFUSED, _LETTER_WIDTH, _IN_PIECES = 4.0, -1.0, 0.7, 0.3
+# mark counts as this, and as many letters as its width has room for: all of it, or what is left if pieces of it are
+# read; none if those are so wide a share of it.
+_USUALLY, _REFUSED, _LETTER_WIDTH, _IN_PIECES = 4.0, -1.0, 0.7, 0.7
 # A mark beside digits of the same pen is so many times as likely a digit as the model, which sees it alone, says: one
 # that stands in a row with so many at least, whose height may differ by this logarithm, and no more heights apart.
 # The factor was chosen for the thin 1s of four real photos; made-up photos are read alike from 1 to 16. The gap was
@@ -215,14 +216,16 @@ class Traits:
         Above 0 it is as sure as digits are; 0 of a mark by itself. Pieces of what touches don't tell of others.
         """
         common = _common(self._others, self._boxes)
+        inside = common[..., 1] > 0
         # hundreds of marks may be too far away to tell anything
-        beside = ((common[..., 1] > 0) & (-common[..., 0] < _WORD_LENGTH * self._boxes[:, 3])).any(axis=1)
-        pieces = np.maximum(common, 0).prod(axis=2).sum(axis=1) > _IN_PIECES * self._others[:, 2:].prod(axis=1)
-        others = self._others[beside & ~pieces]
+        beside = (inside & (-common[..., 0] < _WORD_LENGTH * self._boxes[:, 3])).any(axis=1)
+        others, read = self._others[beside], (inside * np.maximum(common[..., 0], 0)).sum(axis=1)[beside]
+        wide, high = others[:, 2:].T
+        unread = np.maximum(wide / (_LETTER_WIDTH * high), 1) * np.maximum(1 - read / (_IN_PIECES * wide), 0)
         boxes = np.concatenate([self._boxes, others])
         own = _logit(self._confidence) - _USUALLY
         sure = np.concatenate([own, np.full(len(others), _REFUSED - _USUALLY)])
-        letters = np.concatenate([self._whole, np.maximum(others[:, 2] / (_LETTER_WIDTH * others[:, 3]), 1)])
+        letters = np.concatenate([self._whole, unread])
         word = _groups(_in_row(boxes, _WORD_HEIGHTS, _WORD_GAP))
         total, count = (np.bincount(word, each)[word] - each for each in (letters * sure, letters))
         total, count = total[: len(own)], count[: len(own)]

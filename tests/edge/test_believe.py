@@ -100,6 +100,14 @@ def test_pieces_of_digits_that_touch_tell_nothing_of_each_other(mark):
     assert Traits(read, [(20, 100, 60, 40)], (480, 640))._word().tolist() == [0, 0]
 
 
+def test_pieces_of_a_mark_are_the_less_sure_the_more_of_it_is_left(mark):
+    wholes = [(20, 100, wide, 40) for wide in (40, 60, 120, 200)]
+    sure = [Traits([(mark(20, cut=0.2), LETTER)], [whole], (480, 640))._word()[0] for whole in wholes]
+    assert sure[0] == 0
+    assert sure == sorted(sure, reverse=True)
+    assert len(set(sure)) == 4
+
+
 @given(st.lists(st.tuples(st.integers(0, 600), st.integers(5, 60), st.floats(0.1, 1)), min_size=1, max_size=12))
 def test_a_word_is_never_surer_than_its_surest_mark(mark, marks):
     read = [(mark(x, wide), Reading(4, confidence, any_digit=confidence)) for x, wide, confidence in marks]
