@@ -17,7 +17,8 @@ Rng = np.random.Generator
 Points = npt.NDArray[np.float64]
 Strokes = list[Points]
 
-_SIDE = 84
+# Side of an image, and how much of it no ink comes to, both sides together.
+_SIDE, _RIM = 84, 7
 # Least and greatest height of a digit, and width of its pen as a share of that: a ballpoint's to a broad marker's.
 _HEIGHT, _PEN = (48, 64), (0.02, 0.2)
 # Sideways per height: most hands lean to the right.
@@ -46,8 +47,9 @@ def draw_strokes(strokes: Strokes, rng: Rng) -> Image:
     strokes = [stroke @ lean for stroke in strokes]
     every = np.concatenate(strokes)
     middle = (every.min(axis=0) + every.max(axis=0)) / 2
-    # a wide form is drawn smaller, so that it stays within the image
-    scale = min(height, 0.76 * _SIDE / max(np.ptp(every[:, 0]), 0.1))
+    # a wide or high form is drawn smaller, so that it stays within the image
+    wide, high = np.maximum(np.ptp(every, axis=0), 0.1)
+    scale = min(height, 0.76 * _SIDE / wide, (_SIDE - _RIM - pen) / high)
     ink = np.zeros((_SIDE, _SIDE), np.uint8)
     for stroke in strokes:
         at = (stroke - middle) * scale + _SIDE / 2

@@ -16,8 +16,8 @@ def letters():
 def test_letters_are_drawn_whole_and_in_many_ways(letters):
     assert letters.shape == (400, 84, 84)
     assert letters.dtype == np.uint8
-    rim = np.concatenate([letters[:, [0, -1]].reshape(400, -1), letters[:, :, [0, -1]].reshape(400, -1)], axis=1)
-    assert rim.any(axis=1).mean() < 0.02  # three with a broad pen
+    assert not letters[:, [0, -1]].any()
+    assert not letters[:, :, [0, -1]].any()
     assert len(np.unique(letters.reshape(400, -1), axis=0)) == 400
 
 
