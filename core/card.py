@@ -53,6 +53,7 @@ class ModelCard:
         parameters: Number of parameters of the float model.
         macs: Multiply-accumulate operations for one image.
         training: Recipe, data, seeds, epochs, command that made it; JSON values.
+        windows: Whether it reads windows on rows of digits that touch, too (`edgits.windows`).
         accuracy: ``{"value", "n", "correct", "ci95", "data"}`` on data not trained on; or empty.
         sha256: SHA-256 of the model file.
     """
@@ -69,6 +70,7 @@ class ModelCard:
     parameters: int = 0
     macs: int = 0
     training: dict[str, Any] = field(default_factory=dict)
+    windows: bool = False
     accuracy: dict[str, Any] = field(default_factory=dict)
     sha256: str = ""
 

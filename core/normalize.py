@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float32]
 
 VERSION = 1
 # MNIST's own layout (LeCun et al. 1998): the digit's longer side is 20 of 28 pixels, centred by mass.
-_DIGIT_SHARE = 20 / 28
+DIGIT_SHARE = 20 / 28
 # Larger crops are shrunk first: a digit's shape is settled well below this, and time stays bounded.
 _WORK_SIZE = 64
 # A blob belongs to the digit if its pixels lie about as near the middle as the main stroke's:
@@ -28,6 +28,8 @@ _WORK_SIZE = 64
 _CENTRE_WIDTH, _LEAST_MIDDLING = 0.35, 0.42
 # What is wider than this share of the crop is paper or shadow, not a stroke.
 _WIDEST_STROKE = 0.36
+# What is brighter is ink, once paper is taken away.
+_INKED = 64
 # Ink of fewer pixels than this a side is not enlarged any further: it is a speck.
 _SPECK = 5
 # Smooths a histogram of grey levels, so that its highest peak is the paper's.
@@ -120,16 +122,38 @@ def extract_ink(gray: Image, *, dark_ink: bool | None = None) -> Image:
         uint8 (H', W') with H', W' at most 64: 0 paper, 255 full ink, and nothing
         but the digit itself (specks, and lines or neighbours at the border, are removed).
     """
-    longest = max(gray.shape)
-    if longest > _WORK_SIZE:
-        scale = _WORK_SIZE / longest
+    return _keep_digit(_ink(gray, dark_ink, max(gray.shape)))
+
+
+def extract_row(gray: Image, *, dark_ink: bool | None = None) -> Image:
+    """Separates the ink of a row of digits from paper, as `extract_ink` does that of one, and keeps all of it.
+
+    Args:
+        gray: uint8 (H, W), the row with some paper around it, and its height much of H.
+        dark_ink: Whether the ink is darker than the paper, where that is known.
+
+    Returns:
+        uint8 (H', W') with H' at most 64: 0 paper, 255 full ink.
+    """
+    wide = gray.shape[0] // 2
+    beside = int(np.median(gray[[0, -1]]))  # a row may go on beyond the crop: paper, so that it stays ink
+    ink = _ink(cv2.copyMakeBorder(gray, 0, 0, wide, wide, cv2.BORDER_CONSTANT, value=beside), dark_ink, gray.shape[0])
+    own = max(1, round(gray.shape[1] * ink.shape[0] / gray.shape[0]))
+    edge = (ink.shape[1] - own) // 2
+    return ink[:, edge : edge + own]
+
+
+def _ink(gray: Image, dark_ink: bool | None, length: int) -> Image:
+    """Takes paper and light away from digits that are `length` pixels long, with some paper."""
+    if length > _WORK_SIZE:
+        scale = _WORK_SIZE / length
         size = (max(1, round(gray.shape[1] * scale)), max(1, round(gray.shape[0] * scale)))
         gray = np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
     if _is_dark_ink(gray) if dark_ink is None else dark_ink:
         gray = cv2.bitwise_not(gray)
     side = min(gray.shape)
     smooth = cv2.blur(gray, (3, 3)) if side >= 20 else gray
-    window = max(3, int(_WIDEST_STROKE * max(gray.shape)) | 1)
+    window = max(3, int(_WIDEST_STROKE * min(length, _WORK_SIZE)) | 1)
     paper = cv2.blur(_open(smooth, window), (3, 3))
     ink = cv2.subtract(gray, paper)
     clear = cv2.subtract(smooth, paper)
@@ -143,7 +167,7 @@ def extract_ink(gray: Image, *, dark_ink: bool | None = None) -> Image:
     floor = round(min(max(noise, 0.12 * high), 0.4 * high))
     gain = 255 / max(0.85 * high - floor, 1)
     above = np.maximum(ink, floor) - np.uint8(floor)
-    return _keep_digit(np.asarray(cv2.convertScaleAbs(above, alpha=gain), np.uint8))
+    return np.asarray(cv2.convertScaleAbs(above, alpha=gain), np.uint8)
 
 
 def _open(gray: Image, window: int) -> npt.NDArray[np.uint8]:
@@ -227,26 +251,18 @@ def place(ink: Image, size: int) -> Image:
     Returns:
         uint8 (size, size); all black where there was no ink.
     """
-    mask = (ink > 64).view(np.uint8)
-    left, top, wide, high = cv2.boundingRect(mask)
+    left, top, wide, high = cv2.boundingRect((ink > _INKED).view(np.uint8))
     result = np.zeros((size, size), np.uint8)
     if wide == 0 or high == 0:
         return result
-    target = _DIGIT_SHARE * size
+    target = DIGIT_SHARE * size
     longest = max(wide, high, _SPECK)
-    ink, mask = (cv2.copyMakeBorder(part, 4, 4, 4, 4, cv2.BORDER_CONSTANT, value=0) for part in (ink, mask))
-    stroke = 2 * float(cv2.distanceTransform(mask, cv2.DIST_L2, 3).max()) - 1
-    missing = round(_THINNEST_STROKE * longest - stroke)
-    if missing > 0:
-        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (missing + 1, missing + 1))
-        ink = np.asarray(cv2.dilate(ink, kernel), np.uint8)
+    ink = thickened(cv2.copyMakeBorder(ink, 4, 4, 4, 4, cv2.BORDER_CONSTANT, value=0), longest)
     digit = ink[top + 3 : top + high + 5, left + 3 : left + wide + 5]
     scale = target / longest
     shape = (max(1, round(digit.shape[1] * scale)), max(1, round(digit.shape[0] * scale)))
-    small = np.asarray(cv2.resize(digit, shape, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR))
-    peak = float(small.max())
-    if 0 < peak < 255:
-        small = np.minimum(small * (255 / peak), 255).astype(np.uint8)
+    resampling = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    small = full(np.asarray(cv2.resize(digit, shape, interpolation=resampling), np.uint8))
     moments = cv2.moments(small)
     offset_x = round(size / 2 - moments["m10"] / moments["m00"] - 0.5)
     offset_y = round(size / 2 - moments["m01"] / moments["m00"] - 0.5)
@@ -254,3 +270,25 @@ def place(ink: Image, size: int) -> Image:
     offset_y = max(0, min(offset_y, size - shape[1]))
     result[offset_y : offset_y + shape[1], offset_x : offset_x + shape[0]] = small
     return result
+
+
+def thickened(ink: Image, longest: int) -> Image:
+    """Makes strokes that shrinking would fade as thick as MNIST's thinnest.
+
+    Args:
+        ink: uint8 (H, W), white on black.
+        longest: The digit's longer side in pixels.
+    """
+    mask = (ink > _INKED).view(np.uint8)
+    stroke = 2 * float(cv2.distanceTransform(mask, cv2.DIST_L2, 3).max()) - 1
+    missing = round(_THINNEST_STROKE * longest - stroke)
+    if missing <= 0:
+        return ink
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (missing + 1, missing + 1))
+    return np.asarray(cv2.dilate(ink, kernel), np.uint8)
+
+
+def full(ink: Image) -> Image:
+    """Makes the darkest ink 255."""
+    peak = float(ink.max())
+    return np.minimum(ink * (255 / peak), 255).astype(np.uint8) if 0 < peak < 255 else ink

@@ -65,6 +65,8 @@ _WORD_HEIGHTS, _WORD_GAP, _WORD_LENGTH = 0.9, 0.3, 6.0
 # mark counts as this, and as many letters as its width has room for: all of it, or what is left if pieces of it are
 # read; none if those are so wide a share of it.
 _USUALLY, _REFUSED, _LETTER_WIDTH, _IN_PIECES = 4.0, -1.0, 0.7, 0.7
+# A refused mark lower than this share of a digit's height counts so much only.
+_LOWER, _OF_LOWER = 0.75, 0.4
 # A mark beside digits of the same pen is so many times as likely a digit as the model, which sees it alone, says: one
 # that stands in a row with so many at least, whose height may differ by this logarithm, and no more heights apart.
 # The factor was chosen for the thin 1s of four real photos; made-up photos are read alike from 1 to 16. The gap was
@@ -72,6 +74,7 @@ _USUALLY, _REFUSED, _LETTER_WIDTH, _IN_PIECES = 4.0, -1.0, 0.7, 0.7
 _COMPANY, _LEAST_COMPANY, _COMPANY_HEIGHTS, _COMPANY_GAP = 8.0, 2, 0.6, 4.0
 # Heights of one hand differ by this logarithm.
 _USUAL = 0.4
+_UNUSUAL = 0.7
 # What lies within so many heights of a mark is around it, if it is at least this share as high.
 _AROUND, _NO_SPECK = 2.5, 0.25
 
@@ -177,7 +180,7 @@ class Traits:
         h = self._boxes[:, 3]
         weights = shares**2 * h
         high = np.log(h / _middle(h, weights))
-        high = np.sign(high) * np.maximum(np.abs(high) - _USUAL, 0)
+        high = np.sign(high) * np.clip(np.abs(high) - _USUAL, 0, _UNUSUAL)
         thick = np.abs(np.log(self._stroke / _middle(self._stroke, weights)))
         dark = np.log(self._contrast / _middle(self._contrast, weights))
         traits = {
@@ -228,8 +231,11 @@ class Traits:
         sure = np.concatenate([own, np.full(len(others), _REFUSED - _USUALLY)])
         letters = np.concatenate([self._whole, unread])
         word = _groups(_in_row(boxes, _WORD_HEIGHTS, _WORD_GAP))
-        total, count = (np.bincount(word, each)[word] - each for each in (letters * sure, letters))
-        total, count = total[: len(own)], count[: len(own)]
+        counts = (word[: len(own), None] == word) * letters
+        # signs and an x are lower than the digits beside them
+        counts[:, len(own) :] *= np.where(high < _LOWER * self._boxes[:, 3:], _OF_LOWER, 1.0)
+        counts[np.arange(len(own)), np.arange(len(own))] = 0
+        total, count = counts @ sure, counts.sum(axis=1)
         return np.where(count > 0, (total + own) / (count + 1), 0.0)
 
 

@@ -21,6 +21,8 @@ _LEAST_PIECE = 9
 _SLENDER, _ONE_SIDED = 0.3, 0.6
 # Beside a mark at the frame's rim so many columns of pixels tell the light there.
 _SLIVER = 2
+# A crop is so many times as large as its mark.
+_SEEN = 1.35
 # Crops have the paper at this grey level.
 _PAPER = 230
 # Ink spreads to the pixels around it by one, or by two.
@@ -56,7 +58,12 @@ class Candidate:
     @cached_property
     def crop(self) -> Image:
         """What a model reads: uint8 (H, W) grey, dark ink with a margin on even paper; other marks are left out."""
-        return _cut(self.level, self.mark)
+        return _cut(self.level, self.mark)[0]
+
+    @property
+    def row_crop(self) -> tuple[Image, Box]:
+        """The same of a mark that is a row of digits, with little paper beside it, and where in it the mark is."""
+        return _cut(self.level, self.mark, row=True)
 
 
 def candidate_of(level: Level, mark: Mark, rough: float, crowd: float) -> Candidate:
@@ -163,13 +170,15 @@ def is_edge(level: Level, mark: Mark) -> bool:
     return light - dark > _ONE_SIDED * (light - own)
 
 
-def _cut(level: Level, mark: Mark) -> Image:
-    """Cuts a square with a margin around a mark; other marks in it become paper."""
+def _cut(level: Level, mark: Mark, *, row: bool = False) -> tuple[Image, Box]:
+    """Cuts a square with a margin around a mark, or a row; other marks in it become paper."""
     x, y, w, h = mark.box
     height, width = level.mask.shape
-    half = 0.5 * max(w, h) * 1.35 + 2
-    left, right = max(0, int(x + w / 2 - half)), min(width, int(x + w / 2 + half) + 1)
-    top, bottom = max(0, int(y + h / 2 - half)), min(height, int(y + h / 2 + half) + 1)
+    side = max(w, h)
+    wide, high = (w + (_SEEN - 1) * h, _SEEN * h) if row else (_SEEN * side, _SEEN * side)
+    wide, high = wide / 2 + 2, high / 2 + 2
+    left, right = max(0, int(x + w / 2 - wide)), min(width, int(x + w / 2 + wide) + 1)
+    top, bottom = max(0, int(y + h / 2 - high)), min(height, int(y + h / 2 + high) + 1)
     own = np.zeros((bottom - top, right - left), np.uint8)
     own[y - top : y - top + h, x - left : x - left + w] = mark.mask
     others: Image = level.mask[top:bottom, left:right] & (1 - own)
@@ -179,4 +188,4 @@ def _cut(level: Level, mark: Mark) -> Image:
     if cv2.countNonZero(others):
         hidden = cv2.subtract(cv2.dilate(others, _WIDE_RING), cv2.dilate(own, _RING))
         crop = np.asarray(cv2.max(crop, hidden * np.uint8(_PAPER)), np.uint8)
-    return crop
+    return crop, (x - left, y - top, w, h)

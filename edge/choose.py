@@ -95,18 +95,19 @@ def _piece_is_digit(read: Read, size: tuple[int, int], several: float) -> float:
     _, _, w, h = candidate.box
     traits = {
         "bias": 1.0,
-        "confidence": _logit(reading.confidence),
+        "confidence": logit(reading.confidence),
         "width": math.log(w / h),
         "height": math.log(h / size[1]),
         "one": reading.digit == 1,
         "share": math.log(w / size[0]),
         "cut": candidate.cut,
-        "several": _logit(several),
+        "several": logit(several),
     }
     return 1 / (1 + math.exp(-sum(weight * traits[name] for name, weight in _PIECE_IS_DIGIT.items())))
 
 
-def _logit(share: float) -> float:
+def logit(share: float) -> float:
+    """Returns the logarithm of the odds of a share in [0, 1], which is taken to be within 0.001 and 0.999."""
     share = min(max(share, 1e-3), 1 - 1e-3)
     return math.log(share / (1 - share))
 

@@ -10,6 +10,8 @@ from edgits.images import Image
 
 # Cuts lean at most so far (sideways per height), as handwriting does.
 _SLANTS = (0.0, 0.2, 0.4, -0.2)
+# What a cut off the middle costs, in heights, counts as this share of it in ink.
+_OFF = 0.5
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,29 @@ def clean_cuts(mask: Image, *, most: int) -> list[Cut]:
         if all(abs(way.column - other.column) >= least for other in chosen):
             chosen.append(way)
     return sorted(chosen, key=lambda cut: cut.column)
+
+
+def cut_between(mask: Image, low: float, high: float) -> Cut:
+    """Finds the cut between two columns that crosses the least ink, the one nearest to the middle of these.
+
+    Args:
+        mask: uint8 (h, w), 1 where there is ink.
+        low: The least column of the cut, in pixels, and
+        high: the greatest one.
+    """
+    y, x = np.nonzero(mask)
+    height, width = mask.shape
+    first = min(max(int(low), 0), width - 1)
+    columns = np.arange(first, max(min(round(high), width), first + 1))
+    off = _OFF * np.abs(columns + 0.5 - (low + high) / 2) / max(height, 1)
+    best, cost = Cut((low + high) / 2, 0.0, 1.0), np.inf
+    for slant in _SLANTS:
+        at = np.clip(x + slant * (y - height / 2), 0, width - 1).astype(np.intp)
+        crossed = np.convolve(np.bincount(at, minlength=width), [0.25, 0.5, 0.25], "same")[columns] / height
+        place = int((crossed + off).argmin())
+        if crossed[place] + off[place] < cost:
+            best, cost = Cut(columns[place] + 0.5, slant, float(crossed[place])), crossed[place] + off[place]
+    return best
 
 
 def sides(mask: Image, cuts: Sequence[Cut]) -> tuple[npt.NDArray[np.intp], ...]:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 
 import cv2
+import numpy as np
 
 from edgits.edge.believe import believed, in_company
 from edgits.edge.candidate import Candidate, join, neighbours, parts
@@ -13,6 +14,7 @@ from edgits.edge.layout import reading_order
 from edgits.edge.marks import WIDEST_DIGIT
 from edgits.edge.recognizer import Recognizer
 from edgits.edge.results import Area, Digit, FrameResult, Known, Reading
+from edgits.edge.rows import Look, is_row, look_along, row_of, trusted
 from edgits.images import Image
 
 # Only marks wider than this share of their height can be several digits.
@@ -27,8 +29,8 @@ _GIVEN_UP = 0.1
 # their ink in common: from frame to frame of the scene 99 % have; of 34,000 pairs of different digits from MNIST
 # none has more than 0.68.
 _MOVED, _SAME = 0.25, 0.75
-# No more marks are parted once so many pieces are read in a frame, and so many pairs at most are joined.
-_MOST_PIECES, _MOST_PAIRS = 320, 40
+# No more marks are parted once so many pieces, or windows, are read in a frame; so many pairs at most are joined.
+_MOST_PIECES, _MOST_WINDOWS, _MOST_PAIRS = 320, 640, 40
 
 # A dark frame isn't tried as a board if so many digits are read so surely as ink on paper, a lighter one if any are.
 _PLAIN, _SURELY = 4, 0.9
@@ -145,7 +147,7 @@ class Reader:
         return chosen, [one for one in found if id(one[0]) not in taken] + rest
 
     def _part(self, page: Page, read: Sequence[Read]) -> list[Read]:
-        """Parts wide marks where their pieces read better than the whole."""
+        """Parts wide marks where several digits read better than the whole."""
         sure: list[Read] = []
         doubtful: list[tuple[Candidate, float, list[Read]]] = []  # a mark, how likely it is several, what it reads as
         for candidate, reading in read:
@@ -159,6 +161,8 @@ class Reader:
                 sure.extend(whole)
         # What looks most like several digits first: a frame full of texture has more than can be read in time.
         doubtful.sort(key=lambda mark: -mark[1])
+        if self.recognizer.card.windows:
+            return sure + self._rows(doubtful)
         parted: list[Pieces] = []
         room = _MOST_PIECES
         for candidate, several, _ in doubtful:
@@ -170,6 +174,25 @@ class Reader:
             row = best_row(reads, candidate.box[2:], several)
             sure.extend(row or whole)
         return sure
+
+    def _rows(self, doubtful: Sequence[tuple[Candidate, float, list[Read]]]) -> list[Read]:
+        """Reads marks as rows of digits, by windows on them, where that is better than the whole."""
+        looks: list[Look] = []
+        room = _MOST_WINDOWS
+        for mark, _, _ in doubtful:
+            if room > 0:
+                looks.append(look_along(mark, self.recognizer.card.normalization.size))
+                room -= len(looks[-1].windows)
+        if not looks:
+            return []
+        windows = np.stack([window for look in looks for window in look.windows])[..., None]
+        probabilities = self.recognizer.probabilities(windows.astype(np.float32) / np.float32(255))
+        readings = iter(self.recognizer.readings(probabilities, threshold=self.threshold))
+        found = [one for _, _, whole in doubtful[len(looks) :] for one in whole]
+        for look, (mark, several, whole) in zip(looks, doubtful, strict=False):
+            row = trusted(row_of(look, [next(readings) for _ in look.windows]), mark, several)
+            found += row if is_row(row, whole, several) else whole
+        return found
 
     def _join(self, read: Sequence[Read]) -> list[Read]:
         """Joins neighbours that read badly on their own and well together: the strokes of a broken digit."""

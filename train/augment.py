@@ -34,8 +34,8 @@ def augment(image: Image, rng: np.random.Generator, *, neighbour: Image | None =
         return camera(bend(image, rng, max(image.shape) * rng.uniform(0.6, 1.1), cut=True), rng)
     pick = rng.random()
     if pick < _PLAIN_SHARE:
-        return bend(_padded(image), rng, max(image.shape), strength=rng.choice([0.0, 0.5, 0.8]))
-    ink = _stroke(bend(_padded(image), rng, _page_size(rng)), rng)
+        return bend(padded(image), rng, max(image.shape), strength=rng.choice([0.0, 0.5, 0.8]))
+    ink = stroke(bend(padded(image), rng, _page_size(rng)), rng)
     if pick < _PLAIN_SHARE + _SCAN_SHARE:
         return _scan(ink, rng)
     if neighbour is not None:
@@ -52,7 +52,7 @@ def _page_size(rng: np.random.Generator) -> float:
     return float(np.exp(rng.uniform(np.log(26), np.log(84))))
 
 
-def _padded(image: Image) -> Image:
+def padded(image: Image) -> Image:
     """Gives ink that is stretched to the box the margin that a crop has."""
     touching = image[[0, -1]].any() or image[:, [0, -1]].any()
     return np.pad(image, max(1, image.shape[0] // 5)) if touching else image
@@ -83,7 +83,7 @@ def bend(image: Image, rng: np.random.Generator, side: float, *, strength: float
     return np.asarray(cv2.remap(image, at_x, at_y, cv2.INTER_LINEAR, borderMode=border), np.uint8)
 
 
-def _stroke(ink: Image, rng: np.random.Generator) -> Image:
+def stroke(ink: Image, rng: np.random.Generator) -> Image:
     """Writes with a thinner or a thicker pen, or outlines."""
     pick = rng.random()
     if pick < 0.05:  # only the outline of a broad one

@@ -25,6 +25,15 @@ _HEIGHT, _PEN = (48, 64), (0.02, 0.2)
 _LEAN, _LEANS = 0.1, 0.15
 # Points are drawn to a sixteenth of a pixel.
 _SHIFT = 4
+# Share of digits with corners for curves, as clocks show them, and how these go; a 0 and an 8 would be boxes.
+_SQUARE_SHARE = 0.08
+_SQUARE = {
+    2: ((0, 0), (1, 0), (1, 0.5), (0, 0.5), (0, 1), (1, 1)),
+    3: ((0, 0), (1, 0), (1, 0.5), (0.2, 0.5), (1, 0.5), (1, 1), (0, 1)),
+    5: ((1, 0), (0, 0), (0, 0.5), (1, 0.5), (1, 1), (0, 1)),
+    6: ((1, 0), (0, 0), (0, 1), (1, 1), (1, 0.5), (0, 0.5)),
+    9: ((1, 0.5), (0, 0.5), (0, 0), (1, 0), (1, 1), (0.2, 1)),
+}
 # Share of digits gone over again, up to twice, and how far apart that is in heights: sketched, or corrected.
 _AGAIN, _APART = 0.08, 0.025
 
@@ -33,8 +42,17 @@ def drawn_digits(count: int, seed: int) -> Dataset:
     """Draws digits, all ten alike often: white ink on black, uint8 (count, 84, 84)."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % 10
-    images = np.stack([draw_strokes(_FORMS[label](rng), rng) for label in labels])
+    images = np.stack([draw_strokes(_form(label, rng), rng) for label in labels.tolist()])
     return Dataset(images, labels.astype(np.int64), provenance={"source": "drawn", "count": count})
+
+
+def _form(label: int, rng: Rng) -> Strokes:
+    if label in _SQUARE and rng.random() < _SQUARE_SHARE:
+        wide, waist = rng.uniform(0.4, 0.75), rng.normal(0, 0.06)
+        points = np.array(_SQUARE[label], np.float64)
+        points[:, 1] += waist * (points[:, 1] == 0.5)
+        return [(points + rng.normal(0, 0.025, points.shape)) * (wide, 1)]
+    return _FORMS[label](rng)
 
 
 def draw_strokes(strokes: Strokes, rng: Rng) -> Image:
@@ -119,11 +137,12 @@ def _four(rng: Rng) -> Strokes:
     x, beyond = stem * wide, wide * rng.uniform(0.95, 1.2)
     if rng.random() < 0.5:  # closed
         return [_line((x, 0), (0, bar), (beyond, bar)), _line((x, 0), (x, 1))]
-    lean = rng.normal(0, 0.04)
-    top = rng.uniform(0, 0.35)
+    if rng.random() < 0.4:  # two strokes of about one height, the bar ends at the second
+        x = beyond = wide
+    lean = rng.normal(0, 0.06)
     return [
-        _line((rng.uniform(0.1, 0.5) * wide, 0), (0, bar), (beyond, bar + rng.normal(0, 0.03))),
-        _line((x + lean, top), (x - lean, 1)),
+        _line((rng.uniform(0, 0.5) * wide, rng.normal(0, 0.04)), (0, bar), (beyond, bar + rng.normal(0, 0.05))),
+        _line((x + lean, rng.uniform(-0.05, 0.35)), (x - lean, 1)),
     ]
 
 

@@ -102,6 +102,7 @@ def recipe_for(card: ModelCard) -> Recipe:
         label_smoothing=0.02,
         augment=bool(card.training.get("recipe", {}).get("augment", True)),
         reject=NONE_LABEL in card.labels,
+        windows=card.windows,
         distillation=1.0,
     )
 

@@ -92,6 +92,7 @@ def fit_run(
         augmented=recipe.augment,
         seed=image_seed,
         reject=recipe.reject,
+        windows=recipe.windows,
         rejects=rejects,
     )
     asked = _configuration(recipe, split, seed=seed, image_seed=image_seed, start=start, teacher=teacher)
@@ -118,7 +119,8 @@ def fit_run(
         if recipe.patience and over.leads:
             checkpoint.restore_best(model)
         plain = copy_model(keras, model, "float32")
-        run = write_run(plain, recipe, split, rows, place, asked | {"command": command, "strategy": strategy})
+        about = asked | {"command": command, "strategy": strategy}
+        run = write_run(plain, recipe, split, rows, place, about, windows=mixture.windows)
         if finish:
             finish(run)
     checkpoint.remove()

@@ -1,4 +1,4 @@
-"""Draws letters as plain strokes, alone or joined, in the forms of print and of a hand in a hurry.
+"""Draws letters and signs as plain strokes, alone or joined, in the forms of print and of a hand in a hurry.
 
 Letters stand between digits on most pages, and few are in the sets to train on: Omniglot's alphabets are others.
 """
@@ -48,6 +48,9 @@ _HIGH: dict[str, Form] = {
     "t": (((0.2, 0.0), (0.2, 0.85), (0.28, 1.06), (0.5, 0.94)), ((0.0, 0.32), (0.45, 0.3))),
 }
 _LOW: dict[str, Form] = {
+    "+": (((0.0, 0.5), (0.85, 0.5)), ((0.42, 0.0), (0.42, 1.0))),
+    "+ small": (((0.0, 0.5), (0.6, 0.48)), ((0.3, 0.15), (0.3, 0.85))),
+    "=": (((0.0, 0.3), (0.8, 0.3)), ((0.0, 0.7), (0.8, 0.7))),
     "a": (
         ((0.62, 0.2), (0.4, -0.12), (0.0, 0.05), (-0.02, 1.02), (0.4, 1.1), (0.62, 0.6)),
         ((0.62, 0.0), (0.62, 0.85), (0.7, 1.06), (0.88, 0.94)),

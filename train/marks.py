@@ -60,7 +60,7 @@ def touching(rng: Rng, digits: Sequence[Image]) -> Image:
         drawn = cv2.resize(digit[top : top + high, left : left + wide], size, interpolation=cv2.INTER_LINEAR)
         above = int(rng.integers(0, _ROW - size[1] + 1))
         drawn = np.pad(drawn, ((above, _ROW - size[1] - above), (0, 0)))
-        row = _moved_up(row, np.asarray(drawn, np.uint8), int(rng.integers(1, 5)))
+        row, _ = moved_up(row, np.asarray(drawn, np.uint8), int(rng.integers(1, 5)))
     if not row.size:
         return _blank()
     scale = 0.9 * _SIDE / max(row.shape)
@@ -69,11 +69,20 @@ def touching(rng: Rng, digits: Sequence[Image]) -> Image:
     return np.pad(row, [(room // 2, room - room // 2) for room in over])
 
 
-def _moved_up(row: Image, digit: Image, over: int) -> Image:
-    """Places a digit to the right of others, so that where they come nearest, ink lies over ink by `over` pixels."""
+def moved_up(row: Image, digit: Image, over: int) -> tuple[Image, int]:
+    """Places a digit to the right of others, so that where they come nearest, ink lies over ink by `over` pixels.
+
+    Args:
+        row: uint8 (H, W), white ink on black; W may be 0.
+        digit: uint8 (H, w).
+        over: Pixels; below 0 they stand apart.
+
+    Returns:
+        The row with the digit, and the column at which that begins.
+    """
     room = row.shape[1]
     if not room:
-        return digit
+        return digit, 0
     ends = np.where(row.max(axis=1) > 128, room - (row[:, ::-1] > 128).argmax(axis=1), 0)
     starts = np.where(digit.max(axis=1) > 128, (digit > 128).argmax(axis=1), digit.shape[1])
     # nested at most by a third of the digit: two strokes on one another are one
@@ -82,7 +91,7 @@ def _moved_up(row: Image, digit: Image, over: int) -> Image:
     wide[:, :room] = row
     target = wide[:, at : at + digit.shape[1]]
     np.maximum(target, digit, out=target)
-    return wide
+    return wide, at
 
 
 def _scribble(rng: Rng) -> Image:
@@ -92,7 +101,7 @@ def _scribble(rng: Rng) -> Image:
     return ink
 
 
-def _letter(rng: Rng) -> Image:
+def printed_letters(rng: Rng) -> Image:
     """A letter or sign, bent as if written by hand; sometimes two of them."""
     ink = _blank()
     count = 1 if rng.random() < 0.75 else 2
@@ -164,7 +173,7 @@ def _draw(ink: Image, points: npt.NDArray[np.float64], thick: int, *, closed: bo
 
 _KINDS: tuple[tuple[float, Callable[[Rng], Image]], ...] = (
     (0.12, _scribble),
-    (0.2, _letter),
+    (0.2, printed_letters),
     (0.25, _drawn_letters),
     (0.05, _blots),
     (0.14, _rules),

@@ -15,14 +15,18 @@ from edgits.images import Image
 from edgits.normalize import Normalization
 from edgits.train.augment import augment, is_clean_ink
 from edgits.train.marks import no_digit, several_digits
+from edgits.train.windows import on_digit, on_none
 
 # What is no digit, and what is several that touch, as shares of the digits' number.
 NONE_SHARE, SEVERAL_SHARE = 0.15, 0.03
+# Windows on rows that touch, likewise: on a digit of the row, and on none.
+_WINDOWS, _WINDOWS_ON_NONE = 0.15, 0.15
 _NEIGHBOUR_SHARE = 0.12
 # Of what is no digit, so much is taken from real images where there are any.
 _FOUND_SHARE = 0.45
 # They stand in `Mixture.picks` for the number of a part.
-_NONE, _SEVERAL = -1, -2
+_NONE, _SEVERAL, _ON_DIGIT, _ON_NONE = -1, -2, -3, -4
+_BESIDE = 4  # digits that a row may have beside the one that is read
 
 Picks = npt.NDArray[np.int64]
 
@@ -45,6 +49,9 @@ class Part:
 class Mixture:
     """Training images from several data sets.
 
+    Attributes:
+        windows: Whether windows on rows of digits that touch are among them.
+
     Args:
         parts: Digits.
         normalization: How an image becomes input.
@@ -52,6 +59,8 @@ class Mixture:
         seed: Source of all randomness.
         reject: Whether to add images of class ``len(class_names)`` that are no digits, and of the class after it
             that are several which touch.
+        windows: Whether to add windows on rows of digits that touch, if `reject` is set, there is clean ink to write
+            them of, and the normalisation is of ink.
         rejects: Sets of images that are no digits; some are made up in any case.
     """
 
@@ -63,13 +72,15 @@ class Mixture:
         augmented: bool,
         seed: int,
         reject: bool,
+        windows: bool = False,
         rejects: Sequence[npt.NDArray[np.uint8]] = (),
     ) -> None:
         self._parts, self._normalization = list(parts), normalization
         self._augmented, self._seed, self._rejects = augmented, seed, [images for images in rejects if len(images)]
         self._classes, self._reject = len(parts[0].data.class_names), reject
-        clean = [part.data.images for part in parts if len(part.data) and is_clean_ink(part.data.images[0])]
+        clean = [part.data for part in parts if len(part.data) and is_clean_ink(part.data.images[0])]
         self._clean = max(clean, key=len) if clean else None
+        self.windows = windows and reject and normalization.method == "ink" and self._clean is not None
 
     def __len__(self) -> int:
         """Images in an epoch."""
@@ -84,8 +95,8 @@ class Mixture:
             variant: Number from 0.
 
         Returns:
-            int64 (N, 2): number of the part (-1 for no digit, -2 for several) and index in it. Every variant has the
-            same N, and the same parts in the same rows.
+            int64 (N, 2): number of the part (-1 for no digit, -2 for several, -3 and -4 for a window on a digit of a
+            row and on none) and index in it. Every variant has the same N, and the same parts in the same rows.
         """
         picks = []
         for place, part in enumerate(self._parts):
@@ -95,16 +106,24 @@ class Mixture:
             chosen = np.concatenate(rounds)[:count] if rounds else np.zeros(0, np.int64)
             picks.append(np.stack([np.full(count, place), chosen], axis=1))
         digits = sum(len(pick) for pick in picks)
-        for place, share in ((_NONE, NONE_SHARE), (_SEVERAL, SEVERAL_SHARE)) if self._reject else ():
+        made = {_NONE: NONE_SHARE, _SEVERAL: SEVERAL_SHARE} if self._reject else {}
+        if self.windows:
+            made |= {_ON_DIGIT: _WINDOWS, _ON_NONE: _WINDOWS_ON_NONE}
+        for place, share in made.items():
             count = round(share * digits)
-            picks.append(np.stack([np.full(count, place), np.arange(count)], axis=1))
+            chosen = np.arange(count)
+            if place == _ON_DIGIT and self._clean is not None:
+                chosen = np.random.default_rng((self._seed, variant, 3)).integers(0, len(self._clean), count)
+            picks.append(np.stack([np.full(count, place), chosen], axis=1))
         return np.concatenate(picks).astype(np.int64)
 
     def labels(self, picks: Picks) -> npt.NDArray[np.int64]:
         """Returns the class of each of `picks`, int64 (N,)."""
-        beyond = self._classes - 1  # after the digits comes none, then several
+        none = self._classes  # after the digits; then comes several
+        made = {_NONE: none, _SEVERAL: none + 1, _ON_NONE: none}
+        sets = dict(enumerate(part.data for part in self._parts)) | ({_ON_DIGIT: self._clean} if self._clean else {})
         return np.array(
-            [beyond - part if part < 0 else self._parts[part].data.labels[at] for part, at in picks], np.int64
+            [made[part] if part in made else sets[part].labels[at] for part, at in picks.tolist()], np.int64
         )
 
     def taught(self, picks: Picks) -> npt.NDArray[np.bool_]:
@@ -129,12 +148,21 @@ class Mixture:
         size = self._normalization.size
         images = np.empty((len(picks), size, size), np.uint8)
         for row, (part, index) in enumerate(picks):
-            images[row] = self._normalization.one(self._raw(int(part), int(index), variant, row))
+            rng = np.random.default_rng((self._seed, variant, row, 1))
+            if part in (_ON_DIGIT, _ON_NONE):
+                images[row] = self._window(int(part), int(index), rng)
+            else:
+                images[row] = self._normalization.one(self._raw(int(part), int(index), rng))
             on_row(row + 1)
         return images
 
-    def _raw(self, part: int, index: int, variant: int, row: int) -> Image:
-        rng = np.random.default_rng((self._seed, variant, row, 1))
+    def _window(self, part: int, index: int, rng: np.random.Generator) -> Image:
+        digits = [self._any_clean(rng) for _ in range(_BESIDE)]
+        if part == _ON_NONE or self._clean is None:
+            return on_none(rng, digits, self._normalization.size)
+        return on_digit(rng, [self._clean.images[index], *digits], self._normalization.size)
+
+    def _raw(self, part: int, index: int, rng: np.random.Generator) -> Image:
         if part == _SEVERAL:
             return several_digits(rng, [self._any_clean(rng) for _ in range(3)])
         if part == _NONE:
@@ -152,5 +180,5 @@ class Mixture:
         if self._clean is None:  # only photos: their ink is separated first
             images = self._parts[0].data.images
             return Normalization("ink", size=28).one(images[rng.integers(len(images))])
-        found: Image = self._clean[rng.integers(len(self._clean))]
+        found: Image = self._clean.images[rng.integers(len(self._clean))]
         return found

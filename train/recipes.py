@@ -27,6 +27,8 @@ class Recipe:
             A wide model learns ten by heart: `base` reads the images of its tenth that it trained on in 40 epochs
             1.2 points better than the same digits varied afresh (`nano` 0.5).
         reject: Whether an output ``"none"`` learns what is no digit, and ``"several"`` digits that touch.
+        windows: Whether windows on rows of digits that touch are learnt, too, where digits are clean ink and `reject`
+            is set, so that such rows are read without being cut. `nano` hasn't room: it read other hands worse.
         distillation: Share of each target that a teacher gives, where there is one.
         patience: Epochs without a better validation loss after which training ends and the best
             weights are taken; 0 trains for all epochs and takes the last.
@@ -48,6 +50,7 @@ class Recipe:
     augment: bool = True
     variants: int = 10
     reject: bool = True
+    windows: bool = False
     distillation: float = 0.7
     patience: int = 0
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
@@ -110,6 +113,7 @@ RECIPES = {
             epochs=60,
             label_smoothing=0.0,
             variants=20,
+            windows=True,
         ),
         Recipe(
             "base",

@@ -47,7 +47,14 @@ class Run:
 
 
 def write_run(
-    model: Any, recipe: Recipe, split: Split, history: list[EpochRow], out: Path, configuration: dict[str, Any]
+    model: Any,
+    recipe: Recipe,
+    split: Split,
+    history: list[EpochRow],
+    out: Path,
+    configuration: dict[str, Any],
+    *,
+    windows: bool,
 ) -> Run:
     """Judges a trained model on the test part and writes all of its run folder.
 
@@ -58,6 +65,7 @@ def write_run(
         history: A row an epoch.
         out: The run folder.
         configuration: For ``run.json`` and the card, with ``image_seed``.
+        windows: Whether it was trained on windows on rows of digits, too.
 
     Raises:
         OutputError: The folder can't be written.
@@ -88,6 +96,7 @@ def write_run(
         parameters=int(model.count_params()),
         macs=count_macs(model),
         training=configuration,
+        windows=windows,
         accuracy={
             "value": correct / len(test),
             "n": len(test),

@@ -24,8 +24,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgits import files, normalize
+from edgits import windows as row_windows
 from edgits.errors import DataError
-from edgits.train import augment, drawn, letters, marks, mixture
+from edgits.train import augment, drawn, letters, marks, mixture, windows
 from edgits.train.mixture import Mixture
 
 _POLL = 0.05  # seconds
@@ -147,7 +148,7 @@ def as_input(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 def _digest(pickled: bytes) -> str:
     """Names a mixture by its data, its settings and the code that varies its images."""
-    modules = (augment, drawn, letters, marks, mixture, normalize)
+    modules = (augment, drawn, letters, marks, mixture, normalize, row_windows, windows)
     code = [Path(module.__file__).read_bytes() for module in modules if module.__file__]
     return hashlib.sha256(b"".join([pickled, *code])).hexdigest()[:16]
 

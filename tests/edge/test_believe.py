@@ -121,3 +121,23 @@ def test_a_letter_that_looks_like_a_digit_is_left_out_beside_refused_ones_and_a_
     assert believed([(mark(20), LETTER)], [], (480, 640))
     assert not believed([(mark(20), LETTER)], others, (480, 640))
     assert believed([(mark(20), DIGIT)], others[:1], (480, 640))  # the 2 of 2x
+
+
+def test_signs_and_an_x_are_lower_than_digits_and_count_less_than_letters(mark):
+    """3x+ and, further on, 20."""
+    digits = [(mark(x), DIGIT) for x in (20, 300, 335)]
+
+    def beside(high):
+        return [(20 + 35 * place, 140 - high, 30, high) for place in (1, 2)]
+
+    signs, letters = (Traits(digits, beside(high), (480, 640))._word()[0] for high in (26, 38))
+    assert letters < signs < 0
+    assert len(believed(digits, beside(26), (480, 640))) == 3
+    assert len(believed(digits, beside(38), (480, 640))) == 2
+
+
+def test_a_small_digit_of_a_thin_pen_is_read_beside_large_ones_of_a_marker(mark):
+    large = [(mark(60 + 200 * place, 110, 160, stroke=16.0, contrast=0.8), Reading(3, 0.999)) for place in range(3)]
+    small = (mark(800, 20, 30, stroke=3.0, contrast=0.4), Reading(6, 0.999))
+    speck = (mark(1400, 20, 30, stroke=3.0, contrast=0.4, rough=0.2), Reading(6, 0.8, any_digit=0.8))
+    assert believed([*large, small, speck], [], (1080, 1920)) == [*large, small]
