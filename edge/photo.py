@@ -13,7 +13,7 @@ from edgits.edge.results import Digit, FrameResult
 from edgits.edge.sinks import write_image
 from edgits.errors import DataError
 from edgits.files import make_folder
-from edgits.images import Image, read_image
+from edgits.images import Image, read_image, to_gray
 
 _CROP_SIDE = 64
 """An image with no longer side than this, in pixels, may be the crop of one digit."""
@@ -49,9 +49,19 @@ def _of_crop(reader: Reader, image: Image) -> Digit | None:
 
 def _of_cut_out(reader: Reader, image: Image) -> Digit | None:
     """Reads the one digit that fills a photo and touches its sides."""
+    gray = to_gray(image)
+    level, _ = cv2.threshold(gray, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    light = gray > level
+    # most of it is paper, but for a digit of a broad pen
+    sides = sorted((light, ~light), key=np.count_nonzero, reverse=True)
+    found = (_of_framed(reader, image, np.median(image[side], axis=0).tolist()) for side in sides if side.any())
+    return next((digit for digit in found if digit), None)
+
+
+def _of_framed(reader: Reader, image: Image, paper: float | list[float]) -> Digit | None:
+    """Reads the one digit of a photo with a rim of paper of this grey level, or colour."""
     height, width = image.shape[:2]
     rim = round(_RIM * max(height, width))
-    paper = np.median(image.reshape(height * width, -1), axis=0).tolist()
     framed = cv2.copyMakeBorder(image, rim, rim, rim, rim, cv2.BORDER_CONSTANT, value=paper)
     result = reader.read(np.asarray(framed, np.uint8), source="")
     if len(result.digits) != 1 or len(result.doubtful) > _DOUBTFUL or result.digits[0].box[3] < _CUT_OUT * height:

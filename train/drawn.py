@@ -48,7 +48,7 @@ def drawn_digits(count: int, seed: int) -> Dataset:
 
 def _form(label: int, rng: Rng) -> Strokes:
     if label in _SQUARE and rng.random() < _SQUARE_SHARE:
-        wide, waist = rng.uniform(0.4, 0.75), rng.normal(0, 0.06)
+        wide, waist = rng.uniform(0.4, 0.6), rng.normal(0, 0.06)
         points = np.array(_SQUARE[label], np.float64)
         points[:, 1] += waist * (points[:, 1] == 0.5)
         return [(points + rng.normal(0, 0.025, points.shape)) * (wide, 1)]

@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 from difflib import SequenceMatcher
 from itertools import pairwise
 
@@ -106,13 +107,16 @@ def test_touching_digits_are_read_apart(reader):
     assert sum(same) >= len(same) / 2
 
 
-def test_the_mark_that_reaches_the_limit_of_pieces_is_parted_too(reader, monkeypatch):
+@pytest.mark.parametrize(("limit", "windows"), [("_MOST_PIECES", False), ("_MOST_WINDOWS", True)])
+def test_the_mark_that_reaches_the_limit_of_pieces_is_parted_too(reader, monkeypatch, limit, windows):
+    recognizer = reader.recognizer
+    monkeypatch.setattr(recognizer, "card", replace(recognizer.card, windows=windows))
     joined = [page for _, page in touching_pages()]
     read = [reader.read(page, source="").text for page in joined]
-    monkeypatch.setattr("edgits.edge.reader._MOST_PIECES", 1)
+    monkeypatch.setattr(f"edgits.edge.reader.{limit}", 1)
     few = [reader.read(page, source="").text for page in joined]
     assert few == read  # each page has one mark to part
-    monkeypatch.setattr("edgits.edge.reader._MOST_PIECES", 0)
+    monkeypatch.setattr(f"edgits.edge.reader.{limit}", 0)
     assert [reader.read(page, source="").text for page in joined] != read
 
 
@@ -129,6 +133,7 @@ def test_chalk_on_a_board_is_read_however_light_the_camera_shows_it(reader, lift
 def test_the_outline_of_a_sheet_is_not_parted(reader, monkeypatch):
     """On this page it is a mark as large as the sheet, and parting it took a quarter of the frame's time."""
     monkeypatch.setattr("edgits.edge.find.Page.pieces", lambda *_: pytest.fail("it was parted"))
+    monkeypatch.setattr("edgits.edge.reader.look_along", lambda *_: pytest.fail("it was parted"))
     (frame,) = frames(0, (750,))
     assert reader.read(frame.image, source="scene").text == frame.truth.text
 
