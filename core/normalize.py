@@ -29,7 +29,7 @@ _CENTRE_WIDTH, _LEAST_MIDDLING = 0.35, 0.42
 # What is wider than this share of the crop is paper or shadow, not a stroke.
 _WIDEST_STROKE = 0.36
 # What is brighter is ink, once paper is taken away.
-_INKED = 64
+INKED = 64
 # Ink of fewer pixels than this a side is not enlarged any further: it is a speck.
 _SPECK = 5
 # Smooths a histogram of grey levels, so that its highest peak is the paper's.
@@ -251,7 +251,7 @@ def place(ink: Image, size: int) -> Image:
     Returns:
         uint8 (size, size); all black where there was no ink.
     """
-    left, top, wide, high = cv2.boundingRect((ink > _INKED).view(np.uint8))
+    left, top, wide, high = cv2.boundingRect((ink > INKED).view(np.uint8))
     result = np.zeros((size, size), np.uint8)
     if wide == 0 or high == 0:
         return result
@@ -279,7 +279,7 @@ def thickened(ink: Image, longest: int) -> Image:
         ink: uint8 (H, W), white on black.
         longest: The digit's longer side in pixels.
     """
-    mask = (ink > _INKED).view(np.uint8)
+    mask = (ink > INKED).view(np.uint8)
     stroke = 2 * float(cv2.distanceTransform(mask, cv2.DIST_L2, 3).max()) - 1
     missing = round(_THINNEST_STROKE * longest - stroke)
     if missing <= 0:

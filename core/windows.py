@@ -11,14 +11,12 @@ import cv2
 import numpy as np
 
 from edgits.images import Image
-from edgits.normalize import DIGIT_SHARE, extract_row, full, thickened
+from edgits.normalize import DIGIT_SHARE, INKED, extract_row, full, thickened
 
 # Height of a normalised row in pixels: about that at which single digits are normalised.
 _HEIGHT = 48
 # The ink so near a window's middle, in heights of the row, tells how high the digit there is; this share at least.
 _BESIDE, _LOWEST = 0.22, 0.45
-# What is brighter is ink.
-_INKED = 64
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class Row:
         for column in columns:
             middle = min(max((column - self.start) * self.scale, 0), width)
             at = round(middle)
-            inked = np.flatnonzero(self.ink[:, max(at - reach, 0) : at + reach + 1].max(axis=1) > _INKED)
+            inked = np.flatnonzero(self.ink[:, max(at - reach, 0) : at + reach + 1].max(axis=1) > INKED)
             top, bottom = (inked[0], inked[-1] + 1) if len(inked) else (0, height)
             side = max(bottom - top, _LOWEST * height) / DIGIT_SHARE
             left, up = round(middle + most - side / 2), round((top + bottom) / 2 + most - side / 2)

@@ -72,9 +72,8 @@ _LOWER, _OF_LOWER = 0.75, 0.4
 # The factor was chosen for the thin 1s of four real photos; made-up photos are read alike from 1 to 16. The gap was
 # chosen for one of digits that stand far apart; made-up ones are read alike with 1.5.
 _COMPANY, _LEAST_COMPANY, _COMPANY_HEIGHTS, _COMPANY_GAP = 8.0, 2, 0.6, 4.0
-# Heights of one hand differ by this logarithm.
-_USUAL = 0.4
-_UNUSUAL = 0.7
+# Heights of one hand differ by this logarithm; more than this beyond it counts as this: other pens may be there, too.
+_USUAL, _UNUSUAL = 0.4, 0.7
 # What lies within so many heights of a mark is around it, if it is at least this share as high.
 _AROUND, _NO_SPECK = 2.5, 0.25
 

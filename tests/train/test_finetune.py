@@ -105,6 +105,12 @@ def test_a_start_of_other_shapes_is_an_error(known, tmp_path, mnist5k):
         fit_run([few], recipe, tmp_path, start=known / "model.keras")
 
 
+def test_a_model_that_reads_rows_by_windows_goes_on_so():
+    cards = {name: find_start(name)[1] for name in ("nano", "small")}
+    assert {name: recipe_for(card).windows for name, card in cards.items()} == {"nano": False, "small": True}
+    assert {name: RECIPES[name].windows for name in cards} == {"nano": False, "small": True}
+
+
 def test_a_teacher_is_learnt_from(known, tmp_path, mnist5k, edgits):
     data = Dataset(mnist5k.images[::100], mnist5k.labels[::100])
     np.savez(tmp_path / "few.npz", images=data.images, labels=data.labels)
