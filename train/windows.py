@@ -21,8 +21,8 @@ Rng = np.random.Generator
 _HEIGHT, _TALL = 40, (0.5, 0.97)
 # Pixels by which ink lies over ink where digits come nearest; below 0 they stand apart.
 _OVER = (-3, 6)
-# Digits beside that which is read, at either side, and how often a letter stands there instead.
-_BESIDE, _LETTERS = (0, 1, 2), 0.12
+# Digits beside that which is read, at either side, and how often a letter stands there instead, or in a word.
+_BESIDE, _LETTERS, _LETTERS_OF_WORDS = (0, 1, 2), 0.12, 0.7
 # Share of letters that are of plain strokes, not of a font.
 _DRAWN = 0.65
 # A window shows a digit if its middle is so near the digit's, in heights of that, or in distances of the next digit if
@@ -77,13 +77,13 @@ def on_digit(rng: Rng, digits: Sequence[Image], size: int) -> Image:
 
 def on_none(rng: Rng, digits: Sequence[Image], size: int) -> Image:
     """Makes a window between digits, or on a letter; `on_digit` tells the rest."""
-    if rng.random() < _BETWEEN:
-        row = _write([_beside(digit, rng) for digit in digits[: int(rng.integers(1, 5))]], rng)
-    else:
-        row = _write([_beside(digit, rng, letters=0.7) for digit in digits[: int(rng.integers(1, 5))]], rng)
+    letters = _LETTERS if rng.random() < _BETWEEN else _LETTERS_OF_WORDS
+    row = _write([_beside(digit, rng, letters) for digit in digits[: int(rng.integers(1, 5))]], rng)
     for column in rng.uniform(0, row.ink.shape[1], 24).tolist():
-        near = (abs(column - glyph[0]) < row.within(place, _FAR, _FAR_SHARE) for place, glyph in enumerate(row.glyphs))
-        if not any(found and glyph[2] for found, glyph in zip(near, row.glyphs, strict=True)):
+        if not any(
+            digit and abs(column - middle) < row.within(place, _FAR, _FAR_SHARE)
+            for place, (middle, _, digit) in enumerate(row.glyphs)
+        ):
             break
     return _seen(row, column, size, rng)
 
@@ -95,7 +95,7 @@ def _beside(digit: Image, rng: Rng, letters: float = _LETTERS) -> tuple[Image, b
 
 
 def _write(shown: Sequence[tuple[Image, bool]], rng: Rng) -> _Written:
-    """Writes glyphs side by side; whether each is a digit."""
+    """Writes glyphs side by side, of each of which is told whether it is a digit."""
     row = np.zeros((_HEIGHT, 0), np.uint8)
     strength, over = rng.uniform(0.2, 1), rng.integers(*_OVER)
     glyphs = []
