@@ -12,7 +12,7 @@ import numpy as np
 
 from edgits.edge.candidate import Candidate, piece_of
 from edgits.edge.choose import Read, logit
-from edgits.edge.pieces import Cut, cut_between, sides
+from edgits.edge.pieces import Cut, crossings, cut_between, sides
 from edgits.edge.results import Reading
 from edgits.images import Image
 from edgits.windows import normalize_row
@@ -99,20 +99,18 @@ def _shares(mask: Image, middles: Sequence[float]) -> tuple[list[Cut], list[int]
     """Cuts a mark between digits, and where one ends before the next begins; number of cuts to the left of each."""
     height, width = mask.shape
     near, reach = _APART * height, _REACH * height
+    ways = crossings(mask)
     cuts: list[Cut] = []
     behind: list[int] = []
-    before = -np.inf
-    for middle in middles:
+    for before, middle, after in zip([-np.inf, *middles], middles, [*middles[1:], np.inf], strict=False):
         if middle - before <= 2 * reach:
             share = _APART * (middle - before)
-            cuts.append(cut_between(mask, before + share, middle - share))
+            cuts.append(cut_between(ways, before + share, middle - share, height))
         elif middle > reach:
-            cuts.append(cut_between(mask, middle - reach, middle - near))
+            cuts.append(cut_between(ways, middle - reach, middle - near, height))
         behind.append(len(cuts))
-        after = min((other for other in middles if other > middle), default=np.inf)
         if after - middle > 2 * reach and width - middle > reach:
-            cuts.append(cut_between(mask, middle + near, middle + reach))
-        before = middle
+            cuts.append(cut_between(ways, middle + near, middle + reach, height))
     return cuts, behind
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from edgits.edge.candidate import candidate_of
 from edgits.edge.ink import Level
 from edgits.edge.marks import Mark
+from edgits.edge.pieces import crossings, cut_between
 from edgits.edge.results import Reading
 from edgits.edge.rows import is_row, look_along, row_of, trusted
 
@@ -87,6 +88,21 @@ def test_pieces_are_parts_of_the_mark_and_share_no_ink(sure, seed):
         total[y - top : y - top + h, x - left : x - left + w] += piece.mark.mask
     assert total.max(initial=0) <= 1
     assert not (total > mask).any()
+
+
+@given(st.integers(0, 2**31), st.floats(-5, 50), st.floats(0, 60))
+def test_a_cut_lies_between_its_bounds_and_none_there_is_better(seed, low, reach):
+    mask = (np.random.default_rng(seed).random((30, 40)) < 0.3).astype(np.uint8)
+    ways = crossings(mask)
+    cut = cut_between(ways, low, low + reach, 30)
+    assert min(max(int(low), 0), 39) <= cut.column <= max(min(low + reach, 40), min(max(int(low), 0), 39)) + 1
+
+    def cost(ink, column):
+        return ink + 0.5 * abs(column - (low + reach / 2)) / 30
+
+    first, last = min(max(int(low), 0), 39), min(round(low + reach), 40)
+    others = [cost(crossed[column], column + 0.5) for _, crossed in ways for column in range(first, last)]
+    assert cost(cut.ink, cut.column) <= min(others, default=np.inf) + 1e-9
 
 
 def test_a_row_is_believed_by_all_of_its_digits_and_by_the_ink_they_explain():
