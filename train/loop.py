@@ -92,9 +92,9 @@ def batches(
             self._order, self._images = mixture.order(self._epoch), variants.get(number, tell)
             self._targets = one_hot(mixture.labels(picks), classes, recipe.label_smoothing)
             if teacher:
-                said = teacher.answers(self._images, variants.folder, number)
-                share = np.float32(recipe.distillation) * mixture.taught(picks)[:, None]
-                self._targets += share * (said - self._targets)
+                taught = mixture.taught(picks)
+                said = teacher.answers(self._images, taught, variants.folder, number)
+                self._targets[taught] += np.float32(recipe.distillation) * (said - self._targets[taught])
             self.waited += time.monotonic() - begin
 
     return Batches()

@@ -43,11 +43,24 @@ class Teacher:
         if own != wanted:
             raise ModelError(f"the teacher '{self.path}' has input and outputs {own}, the model {wanted}; give another")
 
-    def answers(self, images: npt.NDArray[np.uint8], folder: Path, number: int) -> npt.NDArray[np.float32]:
-        """Returns probabilities float32 (N, classes) of uint8 (N, size, size), kept in `folder` for the next time."""
-        path = folder / f"teacher-{self._name}-{number}.npy"
+    def answers(
+        self, images: npt.NDArray[np.uint8], asked: npt.NDArray[np.bool_], folder: Path, number: int
+    ) -> npt.NDArray[np.float32]:
+        """Answers for some of a variant's images.
+
+        Args:
+            images: All of them, uint8 (N, size, size).
+            asked: Which, bool (N,).
+            folder: Where the answers are kept for the next time.
+            number: The variant's.
+
+        Returns:
+            float32 (M, classes), the probabilities of those that are `asked`, in order.
+        """
+        path = folder / f"taught-{self._name}-{number}.npy"
         if not path.is_file():
-            parts = [as_input(images[start : start + _BATCH]) for start in range(0, len(images), _BATCH)]
+            rows = np.flatnonzero(asked)
+            parts = [as_input(images[rows[start : start + _BATCH]]) for start in range(0, len(rows), _BATCH)]
             logits = np.concatenate([np.asarray(self._model.predict_on_batch(part), np.float32) for part in parts])
             with files.whole_file(path) as temporary:
                 np.save(temporary, softmax(logits))

@@ -11,10 +11,13 @@ import pytest
 from edgits.card import load_card
 from edgits.dataset import Dataset
 from edgits.errors import ModelError
+from edgits.stats import softmax
 from edgits.train.finetune import Comparison, comparison_text, find_start, recipe_for
 from edgits.train.fit import fit_run
 from edgits.train.mixture import Part
 from edgits.train.recipes import RECIPES
+from edgits.train.teacher import Teacher, load_keras
+from edgits.train.variants import as_input
 
 # Keras 3.15 under NumPy 2.4, when it saves a model on TensorFlow
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -134,3 +137,12 @@ def test_the_table_shows_intervals():
     assert lines[0].split() == ["images", "before", "after"]
     assert " ".join(lines[1].split()) == "your digits 90 44.4 % (34.6 to 54.7) 97.8 % (92.3 to 99.4)"
     assert len({line.index("(") for line in lines[1:]}) == 1
+
+
+def test_a_teacher_answers_for_those_it_is_asked_of(known, tmp_path, mnist5k):
+    path, images = known / "model.keras", mnist5k.images[:40]
+    asked = np.arange(40) % 3 == 0
+    wanted = softmax(np.asarray(load_keras(path).predict_on_batch(as_input(images)), np.float32))[asked]
+    np.testing.assert_allclose(Teacher(path, 12).answers(images, asked, tmp_path, 5), wanted, atol=1e-5)
+    again = Teacher(path, 12).answers(images[:0], asked[:0], tmp_path, 5)  # kept with the variant, not asked again
+    np.testing.assert_allclose(again, wanted, atol=1e-5)
