@@ -51,7 +51,8 @@ def predict(
     """Reads the digits in photos, or in crops of single digits.
 
     An image of at most 64 pixels in which no digit is found is read as one digit that fills it;
-    in a larger one a single digit may touch all sides.
+    in a larger one a single digit may touch all sides. A photo that lies on its side or upside down
+    is turned where that shows clearly more digits.
     All images are read before anything is printed or written: if one can't be, it is named,
     nothing is printed, and the exit code is 2.
 
@@ -69,13 +70,14 @@ def predict(
 
 
 def _line(result: "FrameResult") -> str:
-    """Writes a result for a person: the numbers, and each digit's confidence."""
+    """Writes a result for a person: the numbers, each digit's confidence, and how the image was turned, if it was."""
     if not result.digits:
         return f"{result.source}: no digits"
     rest = iter(result.digits)
     shares = [" ".join(f"{100 * next(rest).confidence:.0f}%" for _ in range(count)) for count in result.lines]
     text = " | ".join(" ".join(line) for line in result.numbers)
-    return f"{result.source}: {text}   ({' | '.join(shares)})"
+    turned = f"   turned by {result.turn.rotate}°" if result.turn.rotate else ""
+    return f"{result.source}: {text}   ({' | '.join(shares)}){turned}"
 
 
 @click.command()

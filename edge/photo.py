@@ -9,8 +9,9 @@ import numpy as np
 
 from edgits.edge.overlay import draw
 from edgits.edge.reader import Reader
-from edgits.edge.results import Digit, FrameResult
+from edgits.edge.results import Digit, FrameResult, Turn
 from edgits.edge.sinks import write_image
+from edgits.edge.view import upright
 from edgits.errors import DataError
 from edgits.files import make_folder
 from edgits.images import Image, read_image, to_gray
@@ -23,20 +24,54 @@ _CROP_SIDE = 64
 # pictures without digits in which something was read 4.
 _RIM, _CUT_OUT, _DOUBTFUL = 0.125, 0.5, 4
 
+# A photo of whose marks no more than this share are digits may lie on its side, or upside down. A turn is believed that
+# shows so many sure digits, that share of its marks at least, and in all so many times what is read as it lies. Of 118
+# real photos of two digits or more this turns none that lies right, nor any of 15 pictures without digits; it sets 77
+# right that lie on one side, 69 on the other, 38 upside down.
+_MOSTLY, _SURE, _LEAST_SURE, _CLEARLY = 0.5, 0.9, 3, 3.0
+_TURNS = (Turn(90), Turn(180), Turn(270))
+
 
 def read_photo(reader: Reader, image: Image, *, source: str) -> FrameResult:
-    """Reads a photo; where nothing is found, it may be cut out around one digit, so closely that there is no paper.
+    """Reads a photo, whichever way up it is.
+
+    Where nothing is found, it may be cut out around one digit, so closely that there is no paper.
 
     Args:
         reader: Reads it.
         image: uint8 (H, W) or (H, W, 3) blue-green-red.
         source: Name for the result.
+
+    Returns:
+        What was read, and how the photo was turned for that.
     """
-    result = reader.read(image, source=source)
+    result = _right_way_up(reader, image, reader.read(image, source=source))
     if result.digits:
         return result
     digit = _of_crop(reader, image) if max(image.shape[:2]) <= _CROP_SIDE else _of_cut_out(reader, image)
     return replace(result, digits=(digit,), lines=(1,)) if digit else result
+
+
+def _right_way_up(reader: Reader, image: Image, result: FrameResult) -> FrameResult:
+    """Returns what is read of a photo turned, if that is clearly more than what was read as it lies."""
+    if not (result.digits or result.doubtful) or _share(result) > _MOSTLY:
+        return result
+    reads = [replace(reader.read(upright(image, turn), source=result.source), turn=turn) for turn in _TURNS]
+    best = max(reads, key=_read_well)
+    sure = sum(digit.confidence > _SURE for digit in best.digits)
+    turned = sure >= _LEAST_SURE and _share(best) >= _MOSTLY and _read_well(best) >= _CLEARLY * _read_well(result)
+    spent = {stage: sum(read.timings.get(stage, 0.0) for read in (result, *reads)) for stage in result.timings}
+    return replace(best if turned else result, timings=spent)
+
+
+def _share(result: FrameResult) -> float:
+    """Of what may be a digit, the share that is believed one."""
+    return len(result.digits) / max(len(result.digits) + len(result.doubtful), 1)
+
+
+def _read_well(result: FrameResult) -> float:
+    """How many digits were read, each by its confidence, and all by their share."""
+    return sum(digit.confidence for digit in result.digits) * _share(result)
 
 
 def _of_crop(reader: Reader, image: Image) -> Digit | None:
@@ -93,7 +128,7 @@ def read_photos(reader: Reader, paths: Sequence[Path]) -> list[FrameResult]:
 
 
 def annotate(results: Sequence[FrameResult], folder: Path) -> list[Path]:
-    """Writes each image with what was read drawn onto it, as PNG of the same name.
+    """Writes each image, turned as it was read, with what was read drawn onto it, as PNG of the same name.
 
     Args:
         results: Their `source` is the image's path.
@@ -112,6 +147,6 @@ def annotate(results: Sequence[FrameResult], folder: Path) -> list[Path]:
         while path in written or path.resolve() in originals:
             path = folder / f"{source.stem}-{number}.png"
             number += 1
-        write_image(path, draw(read_image(source), result))
+        write_image(path, draw(upright(read_image(source), result.turn), result))
         written.append(path)
     return written

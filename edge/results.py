@@ -214,6 +214,8 @@ class FrameResult:
             "numbers": [list(line) for line in self.numbers],
             "latency_ms": round(self.latency_ms, 2),
         }
+        if self.turn.rotate:
+            value["rotate"] = self.turn.rotate
         if self.age_ms is not None:
             value["age_ms"] = round(self.age_ms, 1)
         return value

@@ -4,10 +4,13 @@ import cv2
 import numpy as np
 import pytest
 
-from edgits.edge.photo import read_photo
+from edgits.edge.photo import annotate, read_photo, read_photos
 from edgits.edge.reader import Reader
 from edgits.edge.recognizer import Recognizer
+from edgits.edge.results import Turn
+from edgits.edge.view import upright
 from edgits.train.drawn import drawn_digits
+from edgits.train.letters import drawn_letters
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +58,37 @@ def test_a_picture_full_of_marks_is_not_taken_for_a_digit_that_was_cut_out(reade
 
 def test_a_blank_photo_holds_nothing(reader):
     assert not read_photo(reader, np.full((300, 200, 3), 230, np.uint8), source="blank").digits
+
+
+def page_of(images: np.ndarray) -> np.ndarray:
+    """Writes images of white ink, five a row, dark on a page."""
+    rows = [np.hstack(list(images[start : start + 5])) for start in range(0, len(images), 5)]
+    return cv2.copyMakeBorder(np.asarray(225 - np.vstack(rows) / 255 * 170, np.uint8), *[40] * 4, 0, value=225)
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_a_photo_is_read_whichever_way_up_it_is(reader, degrees, tmp_path):
+    digits = drawn_digits(40, 8)
+    page = page_of(digits.images[np.isin(digits.labels, (2, 3, 4, 5, 7))])  # upside down the others are digits, too
+    straight = read_photo(reader, page, source="page")
+    assert straight.turn.rotate == 0
+    assert len(straight.digits) >= 18
+    photo = upright(page, Turn((360 - degrees) % 360))
+    path = tmp_path / "photo.png"
+    cv2.imwrite(str(path), photo)
+    (result,) = read_photos(reader, [path])
+    assert (result.turn.rotate, result.text) == (degrees, straight.text)
+    found = result.to_json()
+    assert (found["width"], found["height"], found.get("rotate", 0)) == (photo.shape[1], photo.shape[0], degrees)
+    for digit in found["digits"]:  # boxes are of the photo as it lies
+        x, y, w, h = digit["box"]
+        assert photo[y : y + h, x : x + w].min() < 100
+    (drawn,) = annotate([result], tmp_path / "drawn")
+    assert cv2.imread(str(drawn)).shape[1] == page.shape[1]
+
+
+def test_a_photo_of_letters_stays_as_it_lies(reader):
+    rng = np.random.default_rng(6)
+    for _ in range(8):
+        page = page_of(np.stack([drawn_letters(rng) for _ in range(20)]))
+        assert read_photo(reader, page, source="page").turn.rotate == 0
