@@ -4,8 +4,9 @@ Two logistic regressions: the first judges each mark by itself, the second among
 page, by the first's shares. The weights were fitted on made-up photos of digits on ruled, squared and
 textured paper, with shadows, tables and letters, and on pictures without digits; those of "row" and "filling" alone,
 later, with the others held. That of "word" was chosen on made-up photos of numbers between words of handwriting fonts:
-a greater one leaves out more letters, and more digits that touch. What the model refuses is weighed again where it
-stands beside digits of the same pen. It knows no pixels.
+a greater one leaves out more letters, and more digits that touch; that of "lone one" on made-up photos of a single 1,
+of which 91 % are believed, 76 % without it, and on crops of pictures without digits, in which nothing more is. What the
+model refuses is weighed again where it stands beside digits of the same pen. It knows no pixels.
 """
 
 from collections.abc import Sequence
@@ -49,6 +50,7 @@ _AMONG = {
     "clutter": -0.822,
     "row": 1.5,
     "word": 3.0,
+    "lone one": 1.6,
 }
 # What is higher than this share of the frame fills it: of marks that do, in made-up photos, such photos cut out around
 # their digit and pictures without digits, 93 % are digits rightly read.
@@ -194,12 +196,18 @@ class Traits:
             "clutter": np.log1p(self._clutter(shares)),
             "row": np.minimum(_in_row(self._boxes, _ROW_HEIGHTS, _ROW_GAP) @ shares, _NEIGHBOURS),
             "word": self._word(),
+            "lone one": self._one * self._is_lone(),
         }
         return _share(traits, _AMONG)
 
     def _of_one_hand(self) -> Flags:
         """Tells which two marks may be of one hand: bool (N, N)."""
         return _alike([self._boxes[:, 3], self._stroke, self._contrast], _ALIKE)
+
+    def _is_lone(self) -> Flags:
+        """Tells what nothing else stands beside on the page, but specks: bool (N,)."""
+        heights = np.concatenate([self._others[:, 3], self._boxes[:, 3]])
+        return np.asarray((heights > _NO_SPECK * self._boxes[:, 3:]).sum(axis=1) == 1, np.bool_)
 
     def _clutter(self, shares: Floats) -> Floats:
         """Number of marks around each that are likely no digits: float64 (N,)."""

@@ -32,6 +32,8 @@ _LOW, _LEAST_CLOSE, _MOST_CLOSE = 20, 14, 4_000_000
 _DARK, LIGHTEST_BOARD = 130, 170
 # Rougher or fuller surroundings are no paper: of digits on made-up photos 99.5 % have less than 0.2 and 0.18.
 _ROUGHEST, _FULLEST = 0.22, 0.25
+# Where digits may fill the frame, their stems are as long as other lines: there a ruled line has this share of a side.
+_OF_LARGE = 0.7
 # A row of printed boxes has at least so many sides.
 _LEAST_RUNGS = 2
 # A mark is cut so often at most, and as often again for every height that it is wide.
@@ -107,7 +109,7 @@ class Page:
                 least, most = _LEAST_CLOSE, 2 * _LOWEST
             else:
                 least, most = _LEAST_HEIGHT if level.scale == self._levels[0].scale == self._own else _LOWEST, _HIGHEST
-            level, clean, pieces = _written(level)
+            level, clean, pieces = _written(level, _OF_LARGE if last else 0.0)
             taken = np.array([one.box for one in found], np.float32).reshape(-1, 4)
             marks = find_marks(
                 clean,
@@ -199,10 +201,14 @@ def _light(gray: Image, board: bool) -> Image:
     return np.asarray(cv2.bitwise_not(gray), np.uint8) if board else gray
 
 
-def _written(level: Level) -> tuple[Level, Image, Pieces]:
-    """Erases ruled lines and printed boxes; returns the level with what they hid, the ink that is left, its pieces."""
+def _written(level: Level, share: float) -> tuple[Level, Image, Pieces]:
+    """Erases ruled lines, of this share of the level's sides at least, and printed boxes.
+
+    Returns:
+        The level with what they hid, the ink that is left, its pieces.
+    """
     # in a smaller picture a digit's own strokes are as long as its lines
-    clean = erase_rules(level.mask) if max(level.mask.shape) >= 2 * LENGTH else level.mask
+    clean = erase_rules(level.mask, share) if max(level.mask.shape) >= 2 * LENGTH else level.mask
     pieces = find_pieces(clean)
     if clean is level.mask:
         return level, clean, pieces

@@ -17,8 +17,6 @@ LENGTH = 120
 _SLANTS = (0.0, 0.05, 0.1, 0.15, 0.2)
 # Along a line, so many pixels of half the size are looked at as one, of which this share must be ink.
 _BLOCK, _FILLED = 4, 0.6
-# A line is at least so many of these blocks.
-_RUN = 2 * (LENGTH // 4 // _BLOCK) + 1
 # Half a run rises or falls by no more pixels than this.
 _GAP = 8
 # What is this thick, in pixels of half the size, is no line but a stroke of a thick pen, or a blob.
@@ -31,11 +29,12 @@ _LEAST_RUNG, _SLENDER, _END, _BESIDE, _AS_DARK = 8, 0.3, 6, 6, 0.5
 _BRIDGE = 7
 
 
-def erase_rules(mask: Image) -> Image:
+def erase_rules(mask: Image, share: float = 0.0) -> Image:
     """Erases long straight lines, and leaves the strokes that cross them.
 
     Args:
         mask: uint8 (H, W), 1 where there is ink.
+        share: Of the mask's width or height, what a line is long at least.
 
     Returns:
         The mask without lines; the same one if there are none.
@@ -45,8 +44,9 @@ def erase_rules(mask: Image) -> Image:
         return mask
     thick = cv2.morphologyEx(half, cv2.MORPH_OPEN, np.ones((_THICKEST, _THICKEST), np.uint8))
     thin = np.asarray(cv2.subtract(half, thick), np.uint8)
-    standing = cv2.transpose(_lying(np.asarray(cv2.transpose(thin), np.uint8)))
-    lines = cv2.bitwise_or(_lying(thin), standing)
+    height, width = mask.shape
+    standing = cv2.transpose(_lying(np.asarray(cv2.transpose(thin), np.uint8), max(LENGTH, share * height)))
+    lines = cv2.bitwise_or(_lying(thin, max(LENGTH, share * width)), standing)
     if not cv2.countNonZero(lines):
         return mask
     near = cv2.dilate(lines, np.ones((3, 3), np.uint8))
@@ -94,23 +94,24 @@ def _doubled(half: Image, shape: tuple[int, ...]) -> Image:
     )
 
 
-def _lying(thin: Image) -> Image:
-    """Marks lines from side to side: uint8 of the shape of `thin`, 1 on lines."""
+def _lying(thin: Image, length: float) -> Image:
+    """Marks lines from side to side, of so many pixels of the mask: uint8 of the shape of `thin`, 1 on lines."""
+    run = 2 * (int(length) // 4 // _BLOCK) + 1  # in blocks
     width = thin.shape[1]
     blocks = width // _BLOCK
-    if blocks < _RUN:
+    if blocks < run:
         return np.zeros_like(thin)
     both = thin[:, : blocks * _BLOCK].copy()
     both[1:] |= thin[:-1, : blocks * _BLOCK]  # two rows together, so that a slanted line fills its blocks
     inked = both.view(np.uint32) * np.uint32(0x01010101) >> np.uint32(24)  # the sum of a block's four bytes
-    found = _runs(inked >= _FILLED * _BLOCK)
+    found = _runs(inked >= _FILLED * _BLOCK, run)
     if found is None:
         return np.zeros_like(thin)
     whole = (found * np.uint32(0x01010101)).view(np.uint8)
     return np.asarray(cv2.copyMakeBorder(whole, 0, 0, 0, width % _BLOCK, cv2.BORDER_REPLICATE), np.uint8)
 
 
-def _runs(filled: npt.NDArray[np.bool_]) -> Image | None:
+def _runs(filled: npt.NDArray[np.bool_], run: int) -> Image | None:
     """Marks runs of filled blocks, bool (H, W), that lean by `_SLANTS`: uint8 (H, W), 1 on runs; None of none.
 
     All blocks are bits of one integer, column after column, with a gap between so that no run goes on in the next
@@ -124,8 +125,8 @@ def _runs(filled: npt.NDArray[np.bool_]) -> Image | None:
     found = 0
     for slant in (*_SLANTS, *(-slant for slant in _SLANTS[1:])):
         full, steps, length = bits, [], 1
-        while full and length < _RUN:
-            right = min(length, _RUN - length)
+        while full and length < run:
+            right = min(length, run - length)
             steps.append(right * column + round(slant * _BLOCK * right))
             full &= full << steps[-1]
             length += right

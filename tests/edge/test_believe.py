@@ -141,3 +141,11 @@ def test_a_small_digit_of_a_thin_pen_is_read_beside_large_ones_of_a_marker(mark)
     small = (mark(800, 20, 30, stroke=3.0, contrast=0.4), Reading(6, 0.999))
     speck = (mark(1400, 20, 30, stroke=3.0, contrast=0.4, rough=0.2), Reading(6, 0.8, any_digit=0.8))
     assert believed([*large, small, speck], [], (1080, 1920)) == [*large, small]
+
+
+def test_a_bare_1_is_believed_where_it_stands_alone_on_the_page(mark):
+    one = (mark(120, 8, 160, stroke=8.0, contrast=0.5, rough=0.03, crowd=0.0), Reading(1, 0.9))
+    speck, scratch = (500, 300, 20, 30), (500, 300, 4, 100)
+    assert believed([one], [], (480, 640))
+    assert believed([one], [speck], (480, 640))
+    assert not believed([one], [scratch], (480, 640))

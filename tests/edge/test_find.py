@@ -220,3 +220,13 @@ def test_a_low_digit_at_the_rim_lies_in_the_frame_when_seen_closer():
             assert inside(candidate.box, frame)
             seen += 1
     assert seen
+
+
+@pytest.mark.parametrize("height", range(240, 480, 30))
+def test_the_stem_of_a_digit_that_fills_a_tall_photo_is_no_ruled_line(height):
+    page = np.full((height, round(0.7 * height)), 215, np.uint8)
+    left, head, foot = round(0.35 * height), round(0.2 * height), round(0.8 * height)
+    pen, wide = max(2, height // 100), round(0.12 * height)
+    cv2.ellipse(page, (left - wide, head), (wide, round(0.1 * height)), 0, 0, 360, 60, pen)
+    cv2.line(page, (left, head), (left, foot), 60, pen)
+    assert any(candidate.box[3] > 0.65 * height for candidate in look(page).candidates)
