@@ -21,8 +21,9 @@ _CROP_SIDE = 64
 
 # A photo cut out around one digit gets a rim of paper, this share of its longer side. The digit is at least so high,
 # and the paper holds no more that might be one: of 192 handwritten digits cut out so 189 have no more, of 29 cuts from
-# pictures without digits in which something was read 4.
-_RIM, _CUT_OUT, _DOUBTFUL = 0.125, 0.5, 4
+# pictures without digits in which something was read 4. It is so sure: of 198 drawn digits 196 are, of 4 among 150
+# textures 2.
+_RIM, _CUT_OUT, _DOUBTFUL, _LEAST = 0.125, 0.5, 4, 0.7
 
 # A photo of whose marks no more than this share are digits may lie on its side, or upside down. A turn is believed that
 # shows so many sure digits, that share of its marks at least, and in all so many times what is read as it lies. Of 118
@@ -99,12 +100,15 @@ def _of_framed(reader: Reader, image: Image, paper: float | list[float]) -> Digi
     rim = round(_RIM * max(height, width))
     framed = cv2.copyMakeBorder(image, rim, rim, rim, rim, cv2.BORDER_CONSTANT, value=paper)
     result = reader.read(np.asarray(framed, np.uint8), source="")
-    if len(result.digits) != 1 or len(result.doubtful) > _DOUBTFUL or result.digits[0].box[3] < _CUT_OUT * height:
+    if len(result.digits) != 1 or len(result.doubtful) > _DOUBTFUL:
         return None
-    x, y, w, h = result.digits[0].box
+    (digit,) = result.digits
+    x, y, w, h = digit.box
+    if h < _CUT_OUT * height or digit.confidence < _LEAST:
+        return None
     left, top = max(x - rim, 0), max(y - rim, 0)
     right, bottom = min(x - rim + w, width), min(y - rim + h, height)
-    return replace(result.digits[0], box=(left, top, right - left, bottom - top))
+    return replace(digit, box=(left, top, right - left, bottom - top))
 
 
 def read_photos(reader: Reader, paths: Sequence[Path]) -> list[FrameResult]:
