@@ -91,8 +91,8 @@ def batches(
             tell = (lambda share, left: on_wait(epoch, share, left)) if on_wait else None
             self._order, self._images = mixture.order(self._epoch), variants.get(number, tell)
             self._targets = one_hot(mixture.labels(picks), classes, recipe.label_smoothing)
-            if teacher:
-                taught = mixture.taught(picks)
+            taught = mixture.taught(picks)
+            if teacher and taught.any():
                 said = teacher.answers(self._images, taught, variants.folder, number)
                 self._targets[taught] += np.float32(recipe.distillation) * (said - self._targets[taught])
             self.waited += time.monotonic() - begin
