@@ -198,7 +198,10 @@ class FrameResult:
         return sum(self.timings.values())
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the result as one object of the JSON lines contract: size and boxes in pixels of the source."""
+        """Returns the result as one object of the JSON lines contract: size and boxes in pixels of the source.
+
+        `rotate` stands there only where the source's picture was turned.
+        """
         value: dict[str, Any] = {"source": self.source}
         if self.frame is not None:
             value["frame"] = self.frame
