@@ -93,6 +93,22 @@ def test_words_are_told_by_the_gap_between_them(mark):
     assert word(mark, DIGIT, LETTER, gap=40).tolist() == [0, 0]
 
 
+def test_a_printed_word_is_one_though_its_letters_stand_apart(mark):
+    assert (word(mark, DIGIT, LETTER, gap=16) != 0).all()
+
+
+def test_more_marks_of_one_hand_than_enough_tell_no_more(mark):
+    """A page of print has hundreds of letters that read like a digit: they don't vouch for each other."""
+
+    def believed_at(count):
+        read = [(mark(100 * place, wide=20), Reading(0, 0.9, any_digit=0.9)) for place in range(count)]
+        traits = Traits(read, [], (480, 100 * count + 200))
+        return traits.among(traits.alone())[1]
+
+    assert believed_at(2) < believed_at(8) < believed_at(40)
+    assert believed_at(400) == pytest.approx(believed_at(40), abs=1e-6)
+
+
 def test_pieces_of_digits_that_touch_tell_nothing_of_each_other(mark):
     assert word(mark, LETTER, LETTER, cut=0.2).tolist() == [0, 0]
     # nor does the mark that they are pieces of
