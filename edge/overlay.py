@@ -27,8 +27,10 @@ OLD_MS = 300.0
 _MOST_ROWS = 3  # of text in the bar
 # Hues far apart for numbers that follow each other: the golden angle, on OpenCV's circle of 180.
 _HUE_STEP, _HUE_FIRST = 68.75, 95
-# Where digits are lower than so many units, their neighbours' labels would cover all but the name.
+# Digits lower than so many units have labels of their name alone, and so have those whose labels would cover others.
 _LOW = 28
+# Sizes of a label's digit and of its confidence, the room around both, and how far its box is from strokes, in units.
+_NAME, _SHARE, _PAD, _GAP = 0.62, 0.36, 3, 4
 
 
 def draw(image: Image, result: FrameResult, *, fps: float | None = None, status: str | None = None) -> Image:
@@ -51,9 +53,10 @@ def draw(image: Image, result: FrameResult, *, fps: float | None = None, status:
         picture = draw_alarm(picture, status, unit)
     if result.region is not None:
         _dim_around(picture, result.region)
-    brief = bool(result.digits) and median(digit.box[3] for digit in result.digits) < _LOW * unit
-    for digit in result.digits:
-        _draw_digit(picture, digit, unit, brief=brief)
+    low = bool(result.digits) and median(digit.box[3] for digit in result.digits) < _LOW * unit
+    labels = [_label(digit, picture.shape, unit) for digit in result.digits]
+    for digit, label in zip(result.digits, labels, strict=True):
+        _draw_digit(picture, digit, unit, brief=low or sum(_overlap(label, other) for other in labels) > 1)
     bar = np.full((bar_height(width, height), width, 3), DARK, np.uint8)
     notes = [] if status else _notes(result, fps)
     column = _write_notes(bar, notes, unit)
@@ -71,27 +74,49 @@ def unit_of(width: int, height: int) -> float:
     return max(0.6, min(width / 640, height / 480))
 
 
+def _label(digit: Digit, shape: tuple[int, ...], unit: float, *, brief: bool = False) -> Box:
+    """Where a digit's label is: above its box, or below where the picture ends; if `brief` it is the name alone."""
+    (wide, high), _ = cv2.getTextSize(str(digit.digit), FONT, _NAME * unit, stroke_of(_NAME * unit))
+    pad, off = max(2, round(_PAD * unit)), round(_GAP * unit) + _line_width(digit, unit)
+    if not brief:
+        wide += cv2.getTextSize(_share(digit), FONT, _SHARE * unit, stroke_of(_SHARE * unit))[0][0] + pad
+    wide, high = wide + 2 * pad, high + 2 * pad
+    left, top, box_wide, box_high = digit.box
+    x = int(np.clip(left + box_wide // 2 - wide // 2, 0, max(0, shape[1] - wide)))
+    y = top - off - high
+    return x, y if y >= 0 else min(top + box_high + off, shape[0] - high), wide, high
+
+
+def _overlap(label: Box, other: Box) -> bool:
+    """Tells whether two labels cover each other; one does itself."""
+    (x, y, w, h), (left, top, wide, high) = label, other
+    return x < left + wide and left < x + w and y < top + high and top < y + h
+
+
+def _share(digit: Digit) -> str:
+    return f"{100 * digit.confidence:.0f}"
+
+
+def _line_width(digit: Digit, unit: float) -> int:
+    """Full if the digit is stable, else thin."""
+    return max(1, round((1 if digit.stable is False else 2) * unit))
+
+
 def _draw_digit(picture: Image, digit: Digit, unit: float, *, brief: bool) -> None:
     """Draws the box and its label: full if stable, else thin; if `brief` the label is the name alone."""
     colour = _colour(digit.track or 0)
     settled = digit.stable is not False
-    thin = max(1, round((2 if settled else 1) * unit))
-    left, top, wide, high = draw_box(picture, digit.box, colour, thin, unit)
-    size, small = 0.62 * unit, 0.36 * unit
-    name, share = str(digit.digit), f"{100 * digit.confidence:.0f}"
-    (name_wide, name_high), _ = cv2.getTextSize(name, FONT, size, stroke_of(size))
-    (share_wide, _), _ = cv2.getTextSize(share, FONT, small, stroke_of(small))
-    pad = max(2, round(3 * unit))
-    label = (name_wide + 2 * pad + (0 if brief else share_wide + pad), name_high + 2 * pad)
-    x = int(np.clip(left + wide // 2 - label[0] // 2, 0, max(0, picture.shape[1] - label[0])))
-    y = top - label[1] - thin if top - label[1] - thin >= 0 else min(top + high + thin, picture.shape[0] - label[1])
-    _panel(picture, (x, y), label, colour if settled else DARK, max(2, round(4 * unit)))
+    left, top, wide, high = draw_box(picture, digit.box, colour, _line_width(digit, unit), unit)
+    label = x, y, _, label_high = _label(digit, picture.shape, unit, brief=brief)
+    _panel(picture, label[:2], label[2:], colour if settled else DARK, max(2, round(4 * unit)))
     ink = _ink_on(colour) if settled else colour
-    base = y + pad + name_high
-    write(picture, name, (x + pad, base), size, ink)
+    pad, name = max(2, round(_PAD * unit)), str(digit.digit)
+    base = y + label_high - pad
+    write(picture, name, (x + pad, base), _NAME * unit, ink)
     if brief:
         return
-    write(picture, share, (x + 2 * pad + name_wide, base), small, ink)
+    name_wide = cv2.getTextSize(name, FONT, _NAME * unit, stroke_of(_NAME * unit))[0][0]
+    write(picture, _share(digit), (x + 2 * pad + name_wide, base), _SHARE * unit, ink)
     if digit.track is not None:
         _draw_number(picture, digit.track, (left + wide // 2, top + high), colour, unit)
 
@@ -118,7 +143,7 @@ def _dim_around(picture: Image, region: Box) -> None:
 
 def draw_box(picture: Image, box: Box, colour: Colour, thin: int, unit: float) -> Box:
     """Draws a line around a box, a little off it and with a dark edge; returns where the line runs."""
-    gap = round(4 * unit)  # the line stands off the strokes
+    gap = round(_GAP * unit)
     left, top, wide, high = box[0] - gap, box[1] - gap, box[2] + 2 * gap, box[3] + 2 * gap
     corner = (left + wide, top + high)
     cv2.rectangle(picture, (left, top), corner, DARK, thin + 2 * max(1, round(unit)), cv2.LINE_AA)

@@ -99,7 +99,7 @@ def moved_up(row: Image, digit: Image, over: int) -> tuple[Image, int]:
 
 
 def join(row: Image, before: int, at: int, rng: Rng) -> None:
-    """Joins the digit that begins at the column `at` to that which begins at `before` by a stroke, as a hurried pen does.
+    """Joins the digit that begins at the column `at` to that before it by a stroke, as a hurried pen does.
 
     Args:
         row: uint8 (H, W), white ink on black; drawn on.

@@ -62,7 +62,9 @@ _LIKE_DIGITS = {
     help="Instead of the recipe's. Given again, another training goes on from the one before, with the learning "
     "rate raised again to a third (warm restarts, Loshchilov and Hutter 2017); RUN-1, RUN-2 … keep those before.",
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="Of fresh weights, and of what dropout leaves out.")
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="Of fresh weights, and of what dropout leaves out."
+)
 @click.option("--start", help="Model to go on from, at a third of the learning rate: a run folder or a name.")
 @click.option("--teacher", help="Model to learn from, given likewise.")
 @click.option("--variants", type=click.Path(path_type=Path), help="Folder to keep the varied images in.")

@@ -2,8 +2,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from edgits.edge.overlay import bar_height, draw
+from edgits.edge.overlay import _label, bar_height, draw
 from edgits.edge.results import Digit, FrameResult
 
 SIZES = [(320, 240), (640, 480), (1920, 1080), (240, 320), (28, 28)]
@@ -124,3 +126,24 @@ def test_low_digits_have_labels_of_one_sign_that_leave_their_neighbours_free():
         return np.ptp(np.nonzero(above.any(axis=(0, 2)))[0])
 
     assert label_width(20) < 0.6 * label_width(40)
+
+
+@given(st.integers(0, 620), st.integers(0, 460), st.integers(2, 400), st.integers(2, 400))
+def test_labels_lie_within_the_picture_and_brief_ones_are_narrower(x, y, wide, high):
+    digit = Digit(7, 0.98, (x, y, min(wide, 640 - x), min(high, 480 - y)), 1, True)
+    label, name = (_label(digit, (480, 640, 3), 1.0, brief=brief) for brief in (False, True))
+    assert name[2] < 0.7 * label[2]
+    assert name[1::2] == label[1::2]
+    assert 0 <= label[0] <= 640 - label[2]
+    assert 0 <= label[1] <= 480 - label[3]
+
+
+def test_digits_side_by_side_have_brief_labels_and_one_further_away_a_full_one():
+    image = np.full((480, 640, 3), 200, np.uint8)
+    pair = [Digit(7, 0.98, (x, 200, 27, 40), x, True) for x in (100, 132)]
+    apart = Digit(7, 0.98, (400, 200, 27, 40), 3, True)
+    above = draw(image, result_of(640, 480, *pair, apart))[:188] != 200
+    columns = np.flatnonzero(above.any(axis=(0, 2)))
+    widths = [len(run) for run in np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1)]
+    assert len(widths) == 3
+    assert max(widths[:2]) < 0.7 * widths[2]
