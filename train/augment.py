@@ -14,10 +14,6 @@ Floats = npt.NDArray[np.float32]
 
 # Of clean ink, so much stays clean and so much becomes a scan with defects; the rest goes onto paper.
 _PLAIN_SHARE, _SCAN_SHARE = 0.45, 0.2
-# A hand's slant is a few degrees, in radians; a sheet or a camera held askew turns so many up to so far.
-_SLANT, _ASKEW, _ASKEW_SHARE = 0.13, 0.5, 0.2
-# Sides of an image in pixels, of which its digit is a half or more: what is smaller than that the reader enlarges.
-_SIDES = 20, 84
 
 
 def augment(image: Image, rng: np.random.Generator, *, neighbour: Image | None = None) -> Image:
@@ -32,14 +28,14 @@ def augment(image: Image, rng: np.random.Generator, *, neighbour: Image | None =
         neighbour: Clean ink to place half into view beside the digit; uint8 (H, W).
 
     Returns:
-        uint8 (H', W'), 20 to 110 pixels a side.
+        uint8 (H', W'), 24 to 110 pixels a side.
     """
     if not is_clean_ink(image):
-        return camera(bend(image, rng, max(image.shape) * rng.uniform(0.6, 1.1), cut=True, askew=True), rng)
+        return camera(bend(image, rng, max(image.shape) * rng.uniform(0.6, 1.1), cut=True), rng)
     pick = rng.random()
     if pick < _PLAIN_SHARE:
-        return bend(padded(image), rng, max(image.shape), strength=rng.choice([0.0, 0.5, 0.8]), askew=True)
-    ink = stroke(bend(padded(image), rng, _page_size(rng), askew=True), rng)
+        return bend(padded(image), rng, max(image.shape), strength=rng.choice([0.0, 0.5, 0.8]))
+    ink = stroke(bend(padded(image), rng, _page_size(rng)), rng)
     if pick < _PLAIN_SHARE + _SCAN_SHARE:
         return _scan(ink, rng)
     if neighbour is not None:
@@ -53,7 +49,7 @@ def is_clean_ink(image: Image) -> bool:
 
 
 def _page_size(rng: np.random.Generator) -> float:
-    return float(np.exp(rng.uniform(*np.log(_SIDES))))
+    return float(np.exp(rng.uniform(np.log(26), np.log(84))))
 
 
 def padded(image: Image) -> Image:
@@ -62,32 +58,14 @@ def padded(image: Image) -> Image:
     return np.pad(image, max(1, image.shape[0] // 5)) if touching else image
 
 
-def bend(
-    image: Image,
-    rng: np.random.Generator,
-    side: float,
-    *,
-    strength: float = 1.0,
-    cut: bool = False,
-    askew: bool = False,
-) -> Image:
+def bend(image: Image, rng: np.random.Generator, side: float, *, strength: float = 1.0, cut: bool = False) -> Image:
     """Turns, shears, stretches, tilts and bends, all in one resampling; not at all with a strength of 0.
 
     The bending field is a coarse random grid, smoothly enlarged (Simard et al. 2003).
-
-    Args:
-        image: uint8 (H, W).
-        rng: Source of all randomness.
-        side: Of what is returned, in pixels; kept within 20 to 100.
-        strength: Of all of it.
-        cut: Whether the image was cut out of a photo, whose paper goes on beyond it.
-        askew: Whether it may be turned as far as a sheet held at a slant is.
     """
     height, width = image.shape
-    side = int(np.clip(side, _SIDES[0], 100))
-    turn = strength * np.clip(rng.normal(0, _SLANT), -0.35, 0.35)
-    if askew and rng.random() < _ASKEW_SHARE:
-        turn = strength * rng.uniform(-_ASKEW, _ASKEW)
+    side = int(np.clip(side, 24, 100))
+    turn = strength * np.clip(rng.normal(0, 0.13), -0.35, 0.35)
     shear = strength * np.clip(rng.normal(0, 0.15), -0.4, 0.4)
     zoom = 1.0 if cut else 1 + strength * rng.uniform(-0.15, 0.15)
     stretch = np.exp(strength * rng.uniform(-0.22, 0.22))

@@ -22,7 +22,7 @@ _SIDE, _RIM = 84, 7
 # Least and greatest height of a digit, and width of its pen as a share of that: a ballpoint's to a broad marker's.
 _HEIGHT, _PEN = (48, 64), (0.02, 0.2)
 # Sideways per height: most hands lean to the right.
-_LEAN, _LEANS = 0.1, 0.2
+_LEAN, _LEANS = 0.1, 0.15
 # Points are drawn to a sixteenth of a pixel.
 _SHIFT = 4
 # Share of digits with corners for curves, as clocks show them, and how these go; a 0 and an 8 would be boxes.

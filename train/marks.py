@@ -15,7 +15,6 @@ from edgits.train.letters import drawn_letters
 
 _SIDE = 64
 _ROW = 40  # height of a row of digits, before it is fitted into the crop
-_JOINED = 0.15  # share of digits that touch which a stroke joins, too
 # Without those that are written like a digit: b q g 6 9, I l i 1, O o D 0, S s 5, Z z 2, B 8, A y Y 4, T 7.
 _SIGNS = "CEFHKLMNPRUVWXacdefhkmnprtuvwx+=*%&@#~^<>?!$"
 # A corner whose two strokes go less than so far from left and down, in radians to the middle between both, may be a 7.
@@ -51,7 +50,7 @@ def touching(rng: Rng, digits: Sequence[Image]) -> Image:
         uint8 (64, 64), white ink on black.
     """
     count = int(rng.integers(2, len(digits) + 1))
-    row, before = np.zeros((_ROW, 0), np.uint8), 0
+    row = np.zeros((_ROW, 0), np.uint8)
     for digit in digits[:count]:
         left, top, wide, high = cv2.boundingRect((digit > 60).view(np.uint8))
         if not wide:
@@ -61,10 +60,7 @@ def touching(rng: Rng, digits: Sequence[Image]) -> Image:
         drawn = cv2.resize(digit[top : top + high, left : left + wide], size, interpolation=cv2.INTER_LINEAR)
         above = int(rng.integers(0, _ROW - size[1] + 1))
         drawn = np.pad(drawn, ((above, _ROW - size[1] - above), (0, 0)))
-        row, at = moved_up(row, np.asarray(drawn, np.uint8), int(rng.integers(1, 5)))
-        if at and rng.random() < _JOINED:
-            join(row, before, at, rng)
-        before = at
+        row, _ = moved_up(row, np.asarray(drawn, np.uint8), int(rng.integers(1, 5)))
     if not row.size:
         return _blank()
     scale = 0.9 * _SIDE / max(row.shape)
@@ -96,25 +92,6 @@ def moved_up(row: Image, digit: Image, over: int) -> tuple[Image, int]:
     target = wide[:, at : at + digit.shape[1]]
     np.maximum(target, digit, out=target)
     return wide, at
-
-
-def join(row: Image, before: int, at: int, rng: Rng) -> None:
-    """Joins the digit that begins at the column `at` to that before it by a stroke, as a hurried pen does.
-
-    Args:
-        row: uint8 (H, W), white ink on black; drawn on.
-        before: Column at which the digit to the left begins.
-        at: Column at which the digit to the right begins, the last of the row.
-        rng: Source of all randomness.
-    """
-    ends = []
-    for begin, end in ((at - (at - before) // 3, at), (at, at + (row.shape[1] - at) // 3)):
-        y, x = np.nonzero(row[:, begin : max(end, begin + 2)] > 128)
-        if not len(y):
-            return
-        pick = int(rng.integers(len(y)))
-        ends.append((begin + int(x[pick]), int(y[pick])))
-    cv2.line(row, *ends, 255, int(rng.integers(1, 4)), cv2.LINE_AA)
 
 
 def _scribble(rng: Rng) -> Image:

@@ -12,7 +12,7 @@ import numpy as np
 from edgits.images import Image
 from edgits.train.augment import bend, camera, on_paper, padded, stroke
 from edgits.train.letters import drawn_letters
-from edgits.train.marks import join, moved_up, printed_letters
+from edgits.train.marks import moved_up, printed_letters
 from edgits.windows import normalize_row
 
 Rng = np.random.Generator
@@ -21,8 +21,6 @@ Rng = np.random.Generator
 _HEIGHT, _TALL = 40, (0.5, 0.97)
 # Pixels by which ink lies over ink where digits come nearest; below 0 they stand apart.
 _OVER = (-3, 6)
-# Share of rows in which strokes join digits, and how many of theirs.
-_JOINED_ROWS, _JOINED = 0.25, 0.6
 # Digits beside that which is read, at either side, and how often a letter stands there instead, or in a word.
 _BESIDE, _LETTERS, _LETTERS_OF_WORDS = (0, 1, 2), 0.12, 0.7
 # Share of letters that are of plain strokes, not of a font.
@@ -100,8 +98,7 @@ def _write(shown: Sequence[tuple[Image, bool]], rng: Rng) -> _Written:
     """Writes glyphs side by side, of each of which is told whether it is a digit."""
     row = np.zeros((_HEIGHT, 0), np.uint8)
     strength, over = rng.uniform(0.2, 1), rng.integers(*_OVER)
-    joined = _JOINED if rng.random() < _JOINED_ROWS else 0.0
-    glyphs, before = [], 0
+    glyphs = []
     for glyph, digit in shown:
         bent = bend(padded(glyph), rng, max(glyph.shape), strength=strength)
         left, top, wide, high = cv2.boundingRect((bent > 60).view(np.uint8))
@@ -112,9 +109,6 @@ def _write(shown: Sequence[tuple[Image, bool]], rng: Rng) -> _Written:
         above = round(rng.beta(2, 2) * (_HEIGHT - size[1]))
         drawn = np.pad(drawn, ((above, _HEIGHT - size[1] - above), (0, 0)))
         row, at = moved_up(row, np.asarray(drawn, np.uint8), int(over + rng.integers(-2, 2)))
-        if at and rng.random() < joined:
-            join(row, before, at, rng)
-        before = at
         glyphs.append((at + size[0] / 2, float(size[1]), digit))
     return _Written(row, tuple(glyphs))
 

