@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from edgits.edge.overlay import draw
 from edgits.edge.reader import Reader
@@ -21,9 +22,12 @@ _CROP_SIDE = 64
 
 # A photo cut out around one digit gets a rim of paper, this share of its longer side. The digit is at least so high,
 # and the paper holds no more that might be one: of 192 handwritten digits cut out so 189 have no more, of 29 cuts from
-# pictures without digits in which something was read 4. It is so sure: of 198 drawn digits 197 are, of the 4
-# that were read in 150 textures 1.
-_RIM, _CUT_OUT, _DOUBTFUL, _LEAST = 0.125, 0.5, 4, 0.7
+# pictures without digits in which something was read 4. It is so sure: of 200 drawn digits 197 are.
+_RIM, _CUT_OUT, _DOUBTFUL, _LEAST = 0.125, 0.5, 4, 0.6
+# Ink and paper are two greys: the step between them makes up so much of the variance (Otsu 1979). Of 842 boxes of
+# digits in real photos 99 % have 0.71 or more, 300 drawn digits 0.81, and none of 150 textures more than 0.67. In 300
+# cuts from pictures without digits 12 are read; as many were at 0.7 for the confidence, without this.
+_TWO_GREYS = 0.7
 
 # A photo of whose marks no more than this share are digits may lie on its side, or upside down. A turn is believed that
 # shows so many sure digits, that share of its marks at least, and in all so many times what is read as it lies. Of 118
@@ -88,10 +92,20 @@ def _of_cut_out(reader: Reader, image: Image) -> Digit | None:
     gray = to_gray(image)
     level, _ = cv2.threshold(gray, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     light = gray > level
+    if _step(gray, light) < _TWO_GREYS:
+        return None
     # most of it is paper, but for a digit of a broad pen
     sides = sorted((light, ~light), key=np.count_nonzero, reverse=True)
     found = (_of_framed(reader, image, np.median(image[side], axis=0).tolist()) for side in sides if side.any())
     return next((digit for digit in found if digit), None)
+
+
+def _step(gray: Image, light: npt.NDArray[np.bool_]) -> float:
+    """The share of the variance that the step between light and dark makes up, in [0, 1]; 0 of one grey."""
+    share = light.mean()
+    if not 0 < share < 1:
+        return 0.0
+    return float(share * (1 - share) * (gray[light].mean() - gray[~light].mean()) ** 2 / gray.var())
 
 
 def _of_framed(reader: Reader, image: Image, paper: float | list[float]) -> Digit | None:

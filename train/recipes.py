@@ -110,10 +110,11 @@ RECIPES = {
             "small",
             "small",
             "the default reader: at most 80 KB in int8",
-            epochs=60,
+            epochs=48,
             label_smoothing=0.0,
             variants=20,
             windows=True,
+            precision="mixed_bfloat16",
         ),
         Recipe(
             "base",

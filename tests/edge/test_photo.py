@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgits.edge.photo import annotate, read_photo, read_photos
+from edgits.edge.photo import _step, annotate, read_photo, read_photos
 from edgits.edge.reader import Reader
 from edgits.edge.recognizer import Recognizer
 from edgits.edge.results import Turn
@@ -44,6 +44,16 @@ def test_a_digit_that_touches_all_sides_of_its_photo_is_read(reader, rim):
             assert x + w <= result.width
             assert y + h <= result.height
     assert right >= 85
+
+
+def test_ink_on_paper_is_two_greys_and_a_texture_is_not():
+    """A normal distribution cut at its middle has 2 / pi of its variance between the halves."""
+    rng = np.random.default_rng(3)
+    noise = np.clip(rng.normal(128, 25, (200, 200)), 0, 255).astype(np.uint8)
+    assert _step(noise, noise > 128) == pytest.approx(2 / np.pi, abs=0.02)
+    digit = cut_out(drawn_digits(3, 5).images[2])
+    assert _step(digit, digit > 140) > 0.8
+    assert _step(np.full((9, 9), 7, np.uint8), np.zeros((9, 9), bool)) == 0
 
 
 def test_a_picture_full_of_marks_is_not_taken_for_a_digit_that_was_cut_out(reader):
