@@ -64,7 +64,7 @@ _ALIKE = (0.7, 0.7, 0.5)
 _ROW_HEIGHTS, _BESIDE, _ROW_GAP, _NEIGHBOURS = 0.35, 0.5, 1.5, 2.0
 # Marks are of one word, or number, if they stand in a row so close; letters differ in height more than digits, a shadow
 # beside a digit by more. What is more heights away isn't looked at. The gap was chosen on photos of printed forms: with
-# 0.3 half as many letters again are read as digits there, with 0.6 numbers beside words are taken for a part of these.
+# 0.3 two thirds more letters are read as digits there, with 0.6 numbers beside words are taken for a part of these.
 _WORD_HEIGHTS, _WORD_GAP, _WORD_LENGTH = 0.65, 0.45, 6.0
 # A word is as sure as the logits of its marks' confidences are on average, less what is usual for digits. A refused
 # mark counts as this, and as many letters as its width has room for: all of it, or what is left if pieces of it are

@@ -96,7 +96,7 @@ def _of_cut_out(reader: Reader, image: Image) -> Digit | None:
         return None
     # most of it is paper, but for a digit of a broad pen
     sides = sorted((light, ~light), key=np.count_nonzero, reverse=True)
-    found = (_of_framed(reader, image, np.median(image[side], axis=0).tolist()) for side in sides if side.any())
+    found = (_of_framed(reader, image, np.median(image[side], axis=0).tolist()) for side in sides)
     return next((digit for digit in found if digit), None)
 
 
