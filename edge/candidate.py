@@ -19,6 +19,9 @@ _LEAST_PIECE = 9
 # A mark no wider than this share of its height is an edge if the light differs from side to side by this share
 # of what it is darker than the lighter one.
 _SLENDER, _ONE_SIDED = 0.3, 0.6
+# So is one no wider than this, as the shadow beside the corner of a sheet, if so many per cent of what lies on its dark
+# side are that dark: between letters there is paper.
+_STOUT, _ALL = 0.45, 90
 # Beside a mark at the frame's rim so many columns of pixels tell the light there.
 _SLIVER = 2
 # A crop is so many times as large as its mark.
@@ -157,17 +160,19 @@ def surroundings(level: Level, clean: Image, mark: Mark) -> tuple[float, float]:
 def is_edge(level: Level, mark: Mark) -> bool:
     """Tells the edge of a sheet and its shadow from a stroke, which has paper of one brightness on both sides."""
     x, y, w, h = mark.box
-    if w > _SLENDER * h:
+    if w > _STOUT * h:
         return False
-    rows, gap, width = slice(y, y + h), w // 2 + 2, level.gray.shape[1]
+    near = min(w, int(_SLENDER * h))
+    rows, gap, width = slice(y, y + h), near // 2 + 2, level.gray.shape[1]
     # where the frame ends nearer than that, what is left of it tells
-    left = level.gray[rows, max(0, x - gap - w) : max(x - gap, min(x, _SLIVER))]
-    right = level.gray[rows, min(x + w + gap, max(x + w, width - _SLIVER)) : x + 2 * w + gap]
+    left = level.gray[rows, max(0, x - gap - near) : max(x - gap, min(x, _SLIVER))]
+    right = level.gray[rows, min(x + w + gap, max(x + w, width - _SLIVER)) : x + w + gap + near]
     if not left.size or not right.size:
         return False
-    dark, light = sorted((cv2.mean(left)[0], cv2.mean(right)[0]))
-    own = cv2.mean(level.gray[rows, x : x + w], mark.mask)[0]
-    return light - dark > _ONE_SIDED * (light - own)
+    dark, light = sorted((left, right), key=np.mean)
+    beyond = np.mean(dark) if w <= _SLENDER * h else np.percentile(dark, _ALL)
+    bright, own = np.mean(light), cv2.mean(level.gray[rows, x : x + w], mark.mask)[0]
+    return bool(bright - beyond > _ONE_SIDED * (bright - own))
 
 
 def _cut(level: Level, mark: Mark, *, row: bool = False) -> tuple[Image, Box]:

@@ -74,6 +74,9 @@ class Follower:
         known = last.known if last and 0 <= frame.time - self._read < (_EVERY if area else 2 * _EVERY) else ()
         image = frame.image[y : y + high, x : x + wide]
         result = reader.read(image, source=frame.source, frame=frame.index, area=area, known=known)
+        if area and not result.digits:  # a lone digit would be gone for a frame; all of the frame may tell more
+            area = None
+            result = reader.read(image, source=frame.source, frame=frame.index, known=known).after(result)
         self._last, self._part = result, part
         if region:
             result = placed(result, part, width, height)

@@ -65,8 +65,8 @@ def _right_way_up(reader: Reader, image: Image, result: FrameResult) -> FrameRes
     best = max(reads, key=_read_well)
     sure = sum(digit.confidence > _SURE for digit in best.digits)
     turned = sure >= _LEAST_SURE and _share(best) >= _MOSTLY and _read_well(best) >= _CLEARLY * _read_well(result)
-    spent = {stage: sum(read.timings.get(stage, 0.0) for read in (result, *reads)) for stage in result.timings}
-    return replace(best if turned else result, timings=spent)
+    chosen = best if turned else result
+    return chosen.after(*(read for read in (result, *reads) if read is not chosen))
 
 
 def _share(result: FrameResult) -> float:

@@ -1,6 +1,6 @@
 """What the reader returns: readings of crops, digits of a frame. Plain values, no behaviour but JSON."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from edgits.edge.layout import split_numbers
@@ -196,6 +196,13 @@ class FrameResult:
     def latency_ms(self) -> float:
         """Milliseconds that reading this frame took, all stages together."""
         return sum(self.timings.values())
+
+    def after(self, *others: "FrameResult") -> "FrameResult":
+        """Returns this result with the time that readings of the same picture before it took, too."""
+        every = (self, *others)
+        return replace(
+            self, timings={stage: sum(one.timings.get(stage, 0.0) for one in every) for stage in self.timings}
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Returns the result as one object of the JSON lines contract: size and boxes in pixels of the source.

@@ -1,11 +1,13 @@
 """Marks that may be digits."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgits.edge.candidate import candidate_of, join
+from edgits.edge.candidate import candidate_of, is_edge, join
 from edgits.edge.ink import Level
 from edgits.edge.marks import Mark
 
@@ -38,3 +40,21 @@ def test_joined_marks_have_the_ink_of_both():
     assert both.box == (5, 5, 11, 20)
     assert both.mark.mask.sum() == 20 * 3 + 10 * 4
     assert (both.rough, both.crowd, both.stroke) == (0.1, 0.1, 4.0)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize(("width", "edge"), [(8, True), (12, True), (17, True), (20, False)])
+def test_a_shadow_between_a_sheet_and_a_dark_table_is_an_edge_unless_it_is_as_wide_as_a_digit(width, edge, side):
+    gray = np.full((64, 96), 205, np.uint8)
+    gray[:, 40:] = 90
+    gray[12:52, 40 : 40 + width] = 45
+    mark = Mark(np.ones((40, width), np.uint8), (40 if side > 0 else 96 - 40 - width, 12), float(width))
+    assert is_edge(replace(level(1.0), gray=np.ascontiguousarray(gray[:, ::side])), mark) is edge
+
+
+@pytest.mark.parametrize("dark", [0.0, 0.5, 0.8])
+def test_a_stroke_beside_a_letter_is_no_edge(dark):
+    gray = np.full((64, 96), 205, np.uint8)
+    gray[12:52, 40:56] = 60
+    gray[12 : 12 + round(40 * dark), 60:90] = 60
+    assert not is_edge(replace(level(1.0), gray=gray), Mark(np.ones((40, 16), np.uint8), (40, 12), 16.0))

@@ -97,6 +97,23 @@ def test_a_new_digit_is_known_half_a_second_later_and_one_that_goes_is_looked_fo
     assert sum(whole(told.areas[-15:])) > 6  # while it is missed
 
 
+def test_a_lone_digit_that_its_part_of_the_frame_does_not_show_is_looked_for_in_all_of_it():
+    """A ruled line is known by its length: this digit hung on one where only its part was searched."""
+
+    class Blind(Told):
+        def read(self, image, *, source, frame=None, area=None, known=()):
+            result = super().read(image, source=source, frame=frame, area=area, known=known)
+            result = replace(result, timings={"find": 2.0})
+            return result if area is None else replace(result, digits=(), lines=(), area=None)
+
+    told, follower = Blind(), Follower()
+    told.shown = list(ROW[:1])
+    results = [follower.read(told, frame) for frame in frames(30)]
+    assert [result.text for result in results] == ["4"] * 30
+    assert not all(whole(told.areas))
+    assert {result.timings["find"] for result in results} == {2.0, 4.0}  # the time of both is told
+
+
 def test_another_region_another_size_and_time_that_begins_anew_are_searched_whole():
     told, follower = Told(), Follower()
     for frame in frames(3):
