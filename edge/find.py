@@ -16,7 +16,7 @@ from edgits.edge.ink import Level, scales_of, see, without
 from edgits.edge.marks import WIDEST_DIGIT, Pieces, find_marks, find_pieces
 from edgits.edge.pieces import clean_cuts, sides
 from edgits.edge.results import Area
-from edgits.edge.rules import LENGTH, erase_rules, is_rung
+from edgits.edge.rules import LENGTH, erase_rules, find_rungs
 from edgits.images import Image, to_gray
 
 # Frames are searched at this size at most (longer side, pixels).
@@ -213,7 +213,7 @@ def _written(level: Level, share: float) -> tuple[Level, Image, Pieces]:
     if clean is level.mask:
         return level, clean, pieces
     lines = np.asarray(cv2.subtract(level.mask, clean), np.uint8)
-    rungs = [pieces.contours[i] for i, box in pieces.boxes if is_rung(box, clean, lines, level.ink)]
+    rungs = [pieces.contours[pieces.outer[i]] for i in find_rungs(pieces.boxes, clean, lines, level.ink)]
     if len(rungs) < _LEAST_RUNGS:
         return level, clean, pieces
     lines = np.asarray(cv2.drawContours(lines, rungs, -1, 1, cv2.FILLED), np.uint8)

@@ -13,7 +13,7 @@ from edgits.images import Image
 
 # No digit is wider than this share of its height.
 WIDEST_DIGIT = 1.9
-Tree = list[list[int]]  # of each contour: the next one, the one before, the first hole, the one it is a hole in
+Boxes = npt.NDArray[np.int32]  # (N, 4), each as `Box`
 
 # Marks that overlap by more than this share of both together are one, seen at two sizes.
 _SAME = 0.6
@@ -50,26 +50,33 @@ class Mark:
 
 @dataclass(frozen=True, eq=False)
 class Pieces:
-    """The connected pieces of a mask's ink.
+    """The connected pieces of a mask's ink, of which a frame of texture has thousands.
 
     Attributes:
         contours: Of pieces and holes.
-        tree: How they belong together.
-        boxes: Of each piece: the number of its contour, and where it is.
+        tree: Of each contour: the next one, the one before, the first hole, the one it is a hole in; int32 (M, 4).
+        outer: Numbers of the pieces' contours, (N,).
+        boxes: Where the pieces are, int32 (N, 4).
     """
 
     contours: Sequence[Any]
-    tree: Tree
-    boxes: list[tuple[int, Box]]
+    tree: npt.NDArray[np.int32]
+    outer: npt.NDArray[np.intp]
+    boxes: Boxes
 
 
 def find_pieces(mask: Image) -> Pieces:
     """Finds the pieces of a mask, uint8 (H, W), 1 where there is ink, but for single pixels."""
     # Contours give the same marks as labelling every pixel, many times faster.
     contours, tree = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)[-2:]
-    links: Tree = tree[0].tolist() if tree is not None else []
-    outer = [i for i, one in enumerate(links) if one[3] < 0 and len(contours[i]) > 1]
-    return Pieces(contours, links, [(i, cv2.boundingRect(contours[i])) for i in outer])
+    if tree is None:
+        return Pieces((), np.zeros((0, 4), np.int32), np.zeros(0, np.intp), np.zeros((0, 4), np.int32))
+    links = np.asarray(tree[0], np.int32)
+    lengths = np.fromiter(map(len, contours), np.intp, len(contours))
+    points, starts = np.concatenate(contours)[:, 0], np.cumsum(lengths) - lengths
+    low, high = np.minimum.reduceat(points, starts), np.maximum.reduceat(points, starts)
+    outer = np.flatnonzero((links[:, 3] < 0) & (lengths > 1))
+    return Pieces(contours, links, outer, np.hstack([low, high - low + 1])[outer])
 
 
 def find_marks(
@@ -84,27 +91,24 @@ def find_marks(
         most: Greatest height.
         taken: Boxes, float (N, 4), of the marks found at other sizes; those aren't found again.
     """
-    contours, tree = pieces.contours, pieces.tree
-    boxed = [piece for piece in pieces.boxes if _is_usable(*piece[1][2:], most)]
-    if not boxed:
+    usable = np.flatnonzero(_are_usable(pieces.boxes, most))
+    if not len(usable):
         return []
-    boxed = sorted(boxed, key=lambda piece: -max(piece[1][2:]))[:_MOST_PARTS]
-    chosen, rows = [number for number, _ in boxed], [box for _, box in boxed]
-    boxes = np.array(rows, np.int32)
+    largest = usable[np.argsort(-pieces.boxes[usable, 2:].max(axis=1), kind="stable")[:_MOST_PARTS]]
+    boxes, chosen = pieces.boxes[largest], pieces.outer[largest].tolist()
+    rows: list[Box] = [(x, y, w, h) for x, y, w, h in boxes.tolist()]
     sized = sized_like_a_digit(boxes, mask.shape, least, most)
     seen = _seen(boxes, taken)
     found = []
     for members in _group(boxes, rows, sized, mask.shape):
         alone = [
-            _mark(mask, contours, tree, [chosen[i]], rows[i])
-            for i in members
-            if sized[i] and (len(members) > 1 or not seen[i])
+            _mark(mask, pieces, [chosen[i]], rows[i]) for i in members if sized[i] and (len(members) > 1 or not seen[i])
         ]
         parts = [mark for mark in alone if mark]
         if len(members) > 1:
             box = _union(boxes[members])
             fits = sized_like_a_digit(np.array([box]), mask.shape, least, most).all()
-            whole = _mark(mask, contours, tree, [chosen[i] for i in members], box) if fits else None
+            whole = _mark(mask, pieces, [chosen[i] for i in members], box) if fits else None
             if whole:
                 parts = [replace(whole, parts=tuple(parts))]
             parts = [mark for mark in parts if not _seen(np.array([mark.box]), taken)[0]]
@@ -121,18 +125,20 @@ def _seen(boxes: npt.NDArray[np.integer[Any]], taken: npt.NDArray[np.floating[An
     return np.asarray((common > _SAME * (tw * th + w * h - common)).any(axis=1), np.bool_)
 
 
-def _is_usable(w: int, h: int, most: int) -> bool:
-    """Tells whether ink of this size may be a mark or a piece of one: no speck, no long line, nothing too large."""
-    return max(w, h) >= 4 and w * h >= 8 and h <= most and w <= 6 * most and not (w > 8 * h and w > 0.5 * most)
+def _are_usable(boxes: Boxes, most: int) -> npt.NDArray[np.bool_]:
+    """Tells which ink (N, 4) may be a mark or a piece of one: no speck, no long line, nothing too large."""
+    w, h = boxes.T[2:]
+    usable = (np.maximum(w, h) >= 4) & (w * h >= 8) & (h <= most) & (w <= 6 * most)
+    return np.asarray(usable & ~((w > 8 * h) & (w > 0.5 * most)), np.bool_)
 
 
-def _mark(mask: Image, contours: Sequence[Any], tree: Tree, members: Sequence[int], box: Box) -> Mark | None:
+def _mark(mask: Image, pieces: Pieces, members: Sequence[int], box: Box) -> Mark | None:
     """Makes a mark of some contours with their holes, which `box` is around."""
     x, y, w, h = box
     own = np.zeros((h, w), np.uint8)
-    holes = 0
+    holes, contours = 0, pieces.contours
     for i in members:
-        inner = _children(tree, i)
+        inner = _children(pieces.tree, i)
         holes += sum(cv2.contourArea(contours[k]) > 0.002 * w * h for k in inner)
         cv2.fillPoly(own, [contours[k] for k in (i, *inner)], 1, cv2.LINE_8, 0, (-x, -y))
     if h > 40 and holes > 1 + 2 * max(1, round(w / (_USUAL_WIDTH * h))):  # a grid, a mesh; an 8 has two holes
@@ -157,18 +163,16 @@ def as_strokes(mask: Image, corner: tuple[int, int]) -> Mark | None:
     return Mark(mask, corner, thickest)
 
 
-def _children(tree: Tree, i: int) -> list[int]:
+def _children(tree: npt.NDArray[np.int32], i: int) -> list[int]:
     """Numbers of the contours of the holes in contour `i`."""
-    holes, hole = [], tree[i][2]
+    holes, hole = [], int(tree[i, 2])
     while hole >= 0:
         holes.append(hole)
-        hole = tree[hole][0]
+        hole = int(tree[hole, 0])
     return holes
 
 
-def _group(
-    boxes: npt.NDArray[np.int32], rows: Sequence[Box], sized: npt.NDArray[np.bool_], shape: tuple[int, ...]
-) -> list[list[int]]:
+def _group(boxes: Boxes, rows: Sequence[Box], sized: npt.NDArray[np.bool_], shape: tuple[int, ...]) -> list[list[int]]:
     """Joins pieces of one digit, as the bar of a 5 or a broken stroke: a piece joins the next larger mark.
 
     What is a piece of nothing and has no digit's size itself is left out.
@@ -232,7 +236,7 @@ def _cut_off(box: Box, shape: tuple[int, ...]) -> bool:
     return x <= 0 or y <= 0 or x + w >= shape[1] or y + h >= shape[0]
 
 
-def _union(boxes: npt.NDArray[np.int32]) -> Box:
+def _union(boxes: Boxes) -> Box:
     left, top = boxes[:, :2].min(axis=0).tolist()
     right, bottom = (boxes[:, :2] + boxes[:, 2:]).max(axis=0).tolist()
     return left, top, right - left, bottom - top

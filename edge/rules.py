@@ -3,11 +3,12 @@
 Knows only what is straight.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edgits.edge.results import Box
 from edgits.images import Image
 
 LENGTH = 120
@@ -56,18 +57,25 @@ def erase_rules(mask: Image, share: float = 0.0) -> Image:
     )
 
 
-def is_rung(box: Box, mask: Image, lines: Image, ink: Image) -> bool:
-    """Tells the side of a printed box: a thin stroke from one erased line to another, as dark as these.
+def find_rungs(boxes: npt.NDArray[np.int32], mask: Image, lines: Image, ink: Image) -> list[int]:
+    """Finds the sides of printed boxes: thin strokes from one erased line to another, as dark as these.
 
     Args:
-        box: Around the stroke.
+        boxes: Around strokes, int32 (N, 4): left, top, width, height.
         mask: uint8 (H, W), 1 where there is ink, without the lines.
         lines: uint8 (H, W), 1 on the lines that were erased.
         ink: uint8 (H, W), how dark each pixel is.
+
+    Returns:
+        Which of `boxes`.
     """
+    x, _, w, h = boxes.T
+    thin = (h >= _LEAST_RUNG) & (w <= _SLENDER * h) & (x >= 2) & (x + w + 2 <= ink.shape[1])
+    return [i for i in np.flatnonzero(thin).tolist() if _is_rung(boxes[i].tolist(), mask, lines, ink)]
+
+
+def _is_rung(box: Sequence[int], mask: Image, lines: Image, ink: Image) -> bool:
     x, y, w, h = box
-    if h < _LEAST_RUNG or w > _SLENDER * h or x < 2 or x + w + 2 > ink.shape[1]:
-        return False
     own = cv2.mean(ink[y : y + h, x : x + w], mask[y : y + h, x : x + w])[0]
     # beside the stroke: where it meets the lines its own ends were erased with them
     beside = slice(max(0, x - _BESIDE), x - 1), slice(x + w + 1, x + w + _BESIDE)
