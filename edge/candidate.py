@@ -28,6 +28,10 @@ _SLIVER = 2
 _SEEN = 1.35
 # Crops have the paper at this grey level.
 _PAPER = 230
+# The ends and the middle of a stroke are so large a share of its height. It is one thin stroke if so large a share of
+# its rows holds no more ink than so many times its width, and none as much more as this share of the height: a flag or
+# a bar makes them wider.
+_ENDS, _MIDDLE, _ROWS, _THIN, _BAR = 0.12, 0.24, 0.85, 1.5, 0.2
 # Ink spreads to the pixels around it by one, or by two.
 _RING, _WIDE_RING = np.ones((3, 3), np.uint8), np.ones((5, 5), np.uint8)
 # Two marks are strokes of one digit only if their gap, and their width together, are at most so many heights.
@@ -62,6 +66,20 @@ class Candidate:
     def crop(self) -> Image:
         """What a model reads: uint8 (H, W) grey, dark ink with a margin on even paper; other marks are left out."""
         return _cut(self.level, self.mark)[0]
+
+    @cached_property
+    def bow(self) -> float:
+        """How far a thin stroke bows, in heights: its middle from the line between its ends; 0 of any other mark."""
+        mask = self.mark.mask
+        height, width = mask.shape
+        ink, moment = mask.sum(axis=1, dtype=np.int64), mask @ np.arange(width)
+        ends, middle = max(1, round(_ENDS * height)), round((1 - _MIDDLE) / 2 * height)
+        centre = ink[middle : height - middle].sum()
+        rows, stroke = np.sort(ink), self.mark.stroke
+        if not centre or rows[int(_ROWS * (height - 1))] > _THIN * stroke or rows[-1] > stroke + _BAR * height:
+            return 0.0
+        top, bottom = (moment[part].sum() / ink[part].sum() for part in (slice(ends), slice(height - ends, height)))
+        return float(abs(moment[middle : height - middle].sum() / centre - (top + bottom) / 2) / height)
 
     @property
     def row_crop(self) -> tuple[Image, Box]:

@@ -3,11 +3,12 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edgits.edge.believe import Traits, believed, in_company
 from edgits.edge.find import look
+from edgits.edge.marks import as_strokes
 from edgits.edge.results import Reading
 
 STROKE = Reading(1, 0.16, accepted=False, any_digit=0.17)
@@ -62,6 +63,34 @@ def test_company_makes_a_digit_likelier_and_never_more_than_sure(mark, any_digit
     ((_, after),) = in_company([(mark(140, 8), before)], digits)
     assert before.confidence <= after.confidence + 1e-12
     assert after.confidence <= after.any_digit + 1e-12 <= 1 + 2e-12
+
+
+def arc(mark, x, bow):
+    """A stroke that bows, in heights, at a place of the mark's row."""
+    down = np.linspace(0, 1, 20)
+    ink = np.zeros((60, 60), np.uint8)
+    points = np.stack([30 + 200 * bow * down * (1 - down), 5 + 50 * down], axis=1)
+    cv2.polylines(ink, [np.rint(points).astype(np.int32)], False, 1, 5)
+    left, top, wide, high = cv2.boundingRect(ink)
+    return mark(x, 12, mark=as_strokes(np.ascontiguousarray(ink[top : top + high, left : left + wide]), (x, 100)))
+
+
+@given(st.floats(0.03, 0.16), st.sampled_from([1, -1]), st.sampled_from([1, 7, 9]))
+@example(0.16, 1, 7)
+@example(0.16, -1, 1)
+def test_a_stroke_that_bows_beside_digits_may_be_a_bracket_and_alone_it_is_none(mark, bow, side, digit):
+    digits = [(mark(50), Reading(4, 0.99)), (mark(95), Reading(7, 0.98))]
+
+    def odds(bow, *others):
+        traits = Traits([*others, (arc(mark, 140, bow), Reading(digit, 0.9))], [], (240, 320))
+        share = traits.among(traits.alone())[-1]
+        return share / (1 - share)
+
+    assert odds(side * bow) == pytest.approx(odds(0))
+    likelier = odds(0, *digits) / odds(side * bow, *digits)
+    assert likelier == pytest.approx(1) if digit == 9 or bow < 0.05 else likelier >= 1
+    if digit != 9 and bow == 0.16:
+        assert likelier > 20
 
 
 DIGIT, LETTER = Reading(4, 0.999, any_digit=0.999), Reading(0, 0.9, any_digit=0.9)

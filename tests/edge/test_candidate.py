@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from edgits.edge.candidate import candidate_of, is_edge, join
 from edgits.edge.ink import Level
-from edgits.edge.marks import Mark
+from edgits.edge.marks import Mark, as_strokes
 
 
 def level(scale, corner=(0, 0)):
@@ -40,6 +41,35 @@ def test_joined_marks_have_the_ink_of_both():
     assert both.box == (5, 5, 11, 20)
     assert both.mark.mask.sum() == 20 * 3 + 10 * 4
     assert (both.rough, both.crowd, both.stroke) == (0.1, 0.1, 4.0)
+
+
+def drawn(*strokes, pen=5):
+    """A mark of strokes, points (x, y) in heights of 45 pixels."""
+    ink = np.zeros((100, 120), np.uint8)
+    for points in strokes:
+        cv2.polylines(ink, [np.rint(45 * np.array(points) + (50, 15)).astype(np.int32)], False, 1, pen)
+    x, y, w, h = cv2.boundingRect(ink)
+    mask = np.ascontiguousarray(ink[y : y + h, x : x + w])
+    return candidate_of(level(1.0), as_strokes(mask, (0, 0)), 0.0, 0.0)
+
+
+@given(st.floats(0, 0.16), st.floats(-0.15, 0.15), st.sampled_from([1, -1]), st.integers(3, 8))
+def test_a_stroke_bows_as_far_as_it_was_drawn(bow, lean, side, pen):
+    down = np.linspace(0, 1, 30)
+    stroke = np.stack([lean * down + side * 4 * bow * down * (1 - down), down], axis=1)
+    assert drawn(stroke, pen=pen).bow == pytest.approx(0.85 * bow, abs=0.03)  # measured beside the very ends
+
+
+@pytest.mark.parametrize(
+    "strokes",
+    [
+        [[(-0.3, 0.35), (0, 0), (0, 1)]],  # a 1 with a flag
+        [[(-0.4, 0), (0, 0), (-0.2, 1)]],  # a 7
+        [[(0, 0), (0, 1)], [(-0.3, 1), (0.3, 1)]],  # a 1 with a foot
+    ],
+)
+def test_what_has_a_flag_a_bar_or_a_foot_is_no_bowed_stroke(strokes):
+    assert drawn(*strokes).bow == 0
 
 
 @pytest.mark.parametrize("side", [1, -1])
