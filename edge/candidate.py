@@ -187,10 +187,11 @@ def is_edge(level: Level, mark: Mark) -> bool:
     right = level.gray[rows, min(x + w + gap, max(x + w, width - _SLIVER)) : x + w + gap + near]
     if not left.size or not right.size:
         return False
-    dark, light = sorted((left, right), key=np.mean)
-    beyond = np.mean(dark) if w <= _SLENDER * h else np.percentile(dark, _ALL)
-    bright, own = np.mean(light), cv2.mean(level.gray[rows, x : x + w], mark.mask)[0]
-    return bool(bright - beyond > _ONE_SIDED * (bright - own))
+    (dark, beyond), (light, _) = sorted(((cv2.mean(side)[0], side) for side in (left, right)), key=lambda side: side[0])
+    if w > _SLENDER * h:
+        dark = float(np.percentile(beyond, _ALL))
+    own = cv2.mean(level.gray[rows, x : x + w], mark.mask)[0]
+    return light - dark > _ONE_SIDED * (light - own)
 
 
 def _cut(level: Level, mark: Mark, *, row: bool = False) -> tuple[Image, Box]:

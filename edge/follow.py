@@ -1,9 +1,9 @@
 """Reads frame after frame of a camera and follows the digits.
 
 While a view stays, most frames are searched only around the digits that are known, and of these only such are read
-again whose ink looks different or that weren't read surely. Several times a second all of a frame is searched, and as
-often all digits are read again, in turns, so that no frame takes the time of both; each frame does both as long as
-digits come, go or are missed.
+again whose ink looks different or that weren't read surely; a frame that shows none there is searched whole. Several
+times a second all of a frame is searched, and as often all digits are read again, in turns, so that no frame takes the
+time of both; each frame does both as long as digits come, go or are missed.
 """
 
 import math
