@@ -24,12 +24,13 @@ from edgits.train.data import stratified_split
 from edgits.train.fit import Run, fit_run
 from edgits.train.mixture import Mixture, Part
 from edgits.train.recipes import RECIPES, Recipe
-from edgits.train.shipped import load_marks, load_parts
+from edgits.train.shipped import WEIGHTS, load_marks, load_parts
 from edgits.train.teacher import load_keras
 from edgits.train.variants import as_input
 
 _SEED = 5
 _HELD_BACK = 0.15
+_DRAWN = "drawn"
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,13 @@ class Trial:
     Attributes:
         name: What the table calls it.
         recipe: How it is trained.
-        parts: How many of the data sets it is trained on; -1 for all but the last.
+        without: Sets that it isn't trained on, of digits or of what is none, by their names in `edgits.train.shipped`.
         taught: Whether it has a teacher.
     """
 
     name: str
     recipe: Recipe
-    parts: int = 99
+    without: tuple[str, ...] = ()
     taught: bool = False
 
 
@@ -55,11 +56,14 @@ def trials(recipe: Recipe, *, taught: bool) -> list[Trial]:
         Trial("everything", recipe),
         Trial("crops only resized, ink not normalised", replace(recipe, normalization=Normalization("resize"))),
         Trial("images not varied", replace(recipe, augment=False)),
-        Trial("MNIST alone", recipe, parts=1),
-        Trial("no drawn digits", recipe, parts=-1),
+        Trial("MNIST alone", recipe, without=tuple(WEIGHTS)[1:]),
+        Trial("no digits of UNIPEN", recipe, without=("unipen",)),
+        Trial("no drawn digits", recipe, without=(_DRAWN,)),
+        Trial("no letters of UNIPEN", recipe, without=("unipen letters",)),
         Trial("no output for what is no digit", replace(recipe, reject=False)),
         Trial("labels smoothed by 5 %", replace(recipe, label_smoothing=0.05)),
         Trial("constant learning rate", replace(recipe, schedule="constant")),
+        Trial("everything, and windows on rows", replace(recipe, windows=True)),
     ]
     return [*found, Trial("everything, and a teacher", recipe, taught=True)] if taught else found
 
@@ -74,11 +78,12 @@ def main(data: Path, teacher: Path | None, share: float, epochs: int, out: Path)
     """Trains nano on a share of the sets in DATA, each time without one piece, and writes a table."""
     recipe = replace(RECIPES["nano"], epochs=epochs, batch_size=64, validation_fraction=0.05)
     parts, _ = load_parts(data)
-    shapes, blanks = load_marks(data)[0]
-    *written, drawn = [replace(part, data=_sample(part.data, share)) for part in parts]
-    train, held = _split(written)
-    train.append(drawn)  # nobody's hand: none of it is held back
-    marks, strange = [shapes[::2], blanks[::2]], np.concatenate([_squares(shapes[1::2]), _squares(blanks[1::2])])
+    parts = [replace(part, data=_sample(part.data, share)) for part in parts]
+    train, held = _split([part for part in parts if _name(part) != _DRAWN])
+    train += [part for part in parts if _name(part) == _DRAWN]  # nobody's hand: none of it is held back
+    found = load_marks(data)[0]
+    marks = {name: images[::2] for name, images in found.items()}
+    strange = np.concatenate([_squares(images[1::2]) for images in found.values()])
     lines = [
         "# What each piece of the training is worth\n",
         f"{len(held[0])} clean digits of MNIST, {len(held[1])} of other hands, {len(strange)} marks that are no digit. "
@@ -90,18 +95,22 @@ def main(data: Path, teacher: Path | None, share: float, epochs: int, out: Path)
         for number, trial in enumerate(trials(recipe, taught=teacher is not None)):
             click.echo(f"{trial.name} …")
             run = fit_run(
-                train[: trial.parts],
+                [part for part in train if _name(part) not in trial.without],
                 trial.recipe,
                 Path(folder) / str(number),
                 seed=_SEED,
                 test=held[0],
-                rejects=marks,
+                rejects=[images for name, images in marks.items() if name not in trial.without],
                 teacher=teacher / "model.keras" if teacher and trial.taught else None,
                 variants=Path(folder) / "variants",
             )
             lines.append(f"| {trial.name} | {' | '.join(_judge(run, held, strange))} |")
             click.echo(lines[-1])
     files.write_bytes(out, ("\n".join(lines) + "\n").encode())
+
+
+def _name(part: Part) -> str:
+    return str(part.data.provenance["source"])
 
 
 def _sample(data: Dataset, share: float) -> Dataset:

@@ -56,13 +56,25 @@ def _form(label: int, rng: Rng) -> Strokes:
 
 
 def draw_strokes(strokes: Strokes, rng: Rng) -> Image:
-    """Draws strokes, points (x, y) with y from 0 at the top to 1, with one pen: white ink on black, uint8 (84, 84)."""
+    """Draws strokes as a hand that leans does, points (x, y) with y from 0 at the top to 1; see `ink_strokes`."""
     if rng.random() < _AGAIN:
         strokes = [*strokes, *(_unsteady(stroke, rng) for _ in range(rng.integers(1, 3)) for stroke in strokes)]
+    return ink_strokes(strokes, rng, leans=True)
+
+
+def ink_strokes(strokes: Strokes, rng: Rng, *, leans: bool = False) -> Image:
+    """Draws strokes, points (x, y) with y from 0 at the top to 1, with one pen: white ink on black, uint8 (84, 84).
+
+    Args:
+        strokes: What to draw; a hand's own, or a form's.
+        rng: Source of the pen's width, of the size, and of the slant.
+        leans: Whether to lean them as hands do.
+    """
     height = rng.uniform(*_HEIGHT)
     pen = max(1, round(height * np.exp(rng.uniform(*np.log(_PEN)))))
-    lean = np.array([[1, 0], [-rng.normal(_LEAN, _LEANS), 1]])
-    strokes = [stroke @ lean for stroke in strokes]
+    if leans:
+        lean = np.array([[1, 0], [-rng.normal(_LEAN, _LEANS), 1]])
+        strokes = [stroke @ lean for stroke in strokes]
     every = np.concatenate(strokes)
     middle = (every.min(axis=0) + every.max(axis=0)) / 2
     # a wide or high form is drawn smaller, so that it stays within the image

@@ -23,8 +23,10 @@ from edgits.train.fit import Run, fit_run
 from edgits.train.mixture import Part
 from edgits.train.models import TIERS
 from edgits.train.recipes import RECIPES
+from edgits.train.unipen import unipen_digits, unipen_marks
 
 Floats = npt.NDArray[np.floating[Any]]
+Marks = dict[str, npt.NDArray[np.uint8]]
 
 # How often an epoch shows each image: other hands and thin or faint pens more often than MNIST's.
 WEIGHTS = {
@@ -36,11 +38,14 @@ WEIGHTS = {
     "sudoku": 5.0,
     "printed": 0.5,
     "drawn": 1.0,
+    "unipen": 1.0,
 }
 _DRAWN, _DRAWN_SEED = 6000, 1
+_LETTERS = 12000
 _HELD_BACK_SEED = 7
 # The same split and the same varied images for every tier and seed: they are made once.
 _IMAGE_SEED = 1
+_MARKS = ("omniglot", "blank cells", "unipen letters")
 _BLANK, _PRINTED, _HANDWRITTEN = 0, 1, 2  # `kind` of the sudoku cells
 # Omniglot's characters that a person may read as a digit, or two: a model that learns a round omikron or ieung as no
 # digit refuses a plain, round 0, and kiyeok a 7. What they are, and read as:
@@ -83,7 +88,7 @@ def main(
     """Trains a shipped model from the sets in DATA and judges it on the parts held back."""
     begun, taught = (find_start(model)[0] if model else None for model in (start, teacher))
     parts, held = load_parts(data)
-    marks, (unseen_shapes, unseen_blanks) = load_marks(data)
+    marks, unseen = load_marks(data)
     test = replace(load_dataset(f"{data / 'mnist'}:test"), provenance={"source": "mnist:test"})
     recipe = replace(RECIPES[tier], validation_fraction=0.05)
     cycles = epochs or (recipe.epochs,)
@@ -99,7 +104,7 @@ def main(
             seed=seed,
             image_seed=_IMAGE_SEED,
             test=test,
-            rejects=marks,
+            rejects=list(marks.values()),
             start=begun,
             teacher=taught,
             variants=variants,
@@ -117,7 +122,7 @@ def main(
             fit(count, before, begun)
         begun = before / "model.keras"
     run = fit(cycles[-1], out, begun)
-    figures = judge(run, {"MNIST test": run.test, **held}, {"omniglot": unseen_shapes, "blank cells": unseen_blanks})
+    figures = judge(run, {"MNIST test": run.test, **held}, unseen)
     files.write_json(out / "figures.json", figures)
     card = replace(run.card, training={**run.card.training, "figures": figures})
     card.save(out / "model.keras")
@@ -126,7 +131,7 @@ def main(
 
 
 def load_parts(data: Path) -> tuple[list[Part], dict[str, Dataset]]:
-    """Loads the digits to train on, the first of them MNIST and the last drawn ones, and the parts held back."""
+    """Loads the digits to train on, the first of them MNIST's, and the parts held back."""
     held = {}
     parts = {"mnist": load_dataset(str(data / "mnist"))}
     for name in ("usps", "ardis"):
@@ -138,19 +143,23 @@ def load_parts(data: Path) -> tuple[list[Part], dict[str, Dataset]]:
     for name, kind in (("sudoku", _HANDWRITTEN), ("printed", _PRINTED)):
         parts[name] = Dataset(*_cells(data, "train", kind), provenance={"source": f"sudoku {name} cells"})
     parts["drawn"] = drawn_digits(_DRAWN, _DRAWN_SEED)
+    parts["unipen"], held["unipen, other writers"] = unipen_digits(data / "unipen")
     held["sudoku handwriting"] = Dataset(*_cells(data, "val", _HANDWRITTEN))
     named = {name: replace(part, provenance={"source": name, "count": len(part)}) for name, part in parts.items()}
-    return [Part(part, WEIGHTS[name]) for name, part in named.items()], held
+    # the teachers that there are haven't seen these hands, a zero struck through least of all
+    return [Part(part, WEIGHTS[name], taught=name != "unipen") for name, part in named.items()], held
 
 
-def load_marks(data: Path) -> tuple[list[npt.NDArray[np.uint8]], list[npt.NDArray[np.uint8]]]:
-    """Loads real images of what is no digit: Omniglot's glyphs and empty sudoku cells, to train on and held back."""
+def load_marks(data: Path) -> tuple[Marks, Marks]:
+    """Loads images of what is no digit, to train on and held back: Omniglot's glyphs, empty sudoku cells, letters."""
     glyphs = _omniglot(data / "omniglot" / "omniglot-dev.npz")
     blanks = [_cells(data, split, _BLANK)[0] for split in ("train", "val")]
-    return [glyphs[0], blanks[0]], [glyphs[1], blanks[1]]
+    letters = unipen_marks(data / "unipen", _LETTERS)
+    learnt, held = (dict(zip(_MARKS, sets, strict=True)) for sets in zip(glyphs, blanks, letters, strict=True))
+    return learnt, held
 
 
-def judge(run: Run, digits: dict[str, Dataset], others: dict[str, npt.NDArray[np.uint8]]) -> dict[str, Any]:
+def judge(run: Run, digits: dict[str, Dataset], others: Marks) -> dict[str, Any]:
     """Measures the run's model on digits (accuracy, accepted) and on what is none (rejected).
 
     What is rejected is also told for the threshold that accepts 99 % of all these digits, so that models compare.
