@@ -51,10 +51,17 @@ def read_photo(reader: Reader, image: Image, *, source: str) -> FrameResult:
         What was read, and how the photo was turned for that.
     """
     result = _right_way_up(reader, image, reader.read(image, source=source))
-    if result.digits:
+    if result.digits and not _is_lone_and_low(result):
         return result
     digit = _of_crop(reader, image) if max(image.shape[:2]) <= _CROP_SIDE else _of_cut_out(reader, image)
-    return replace(result, digits=(digit,), lines=(1,)) if digit else result
+    # a hole of a digit of a broad pen may be read as a 1
+    if digit and all(digit.confidence > other.confidence for other in result.digits):
+        return replace(result, digits=(digit,), lines=(1,))
+    return result
+
+
+def _is_lone_and_low(result: FrameResult) -> bool:
+    return len(result.digits) == 1 and result.digits[0].box[3] < _CUT_OUT * result.height
 
 
 def _right_way_up(reader: Reader, image: Image, result: FrameResult) -> FrameResult:
