@@ -4,7 +4,6 @@ DATA is a folder with the sets that MODELS.md names. Parts kept from training ju
 result: the MNIST test part, a tenth of USPS and ARDIS, other puzzles' handwriting, other alphabets.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ import numpy.typing as npt
 from edgits import files
 from edgits.dataset import Dataset
 from edgits.errors import DataError
-from edgits.images import Image
 from edgits.stats import softmax, wilson
 from edgits.train.data import load_dataset, stratified_split
 from edgits.train.drawn import drawn_digits
@@ -25,7 +23,7 @@ from edgits.train.fit import Run, fit_run
 from edgits.train.mixture import Part
 from edgits.train.models import TIERS
 from edgits.train.recipes import RECIPES
-from edgits.train.unipen import joined, unipen_digits, unipen_marks, unipen_words
+from edgits.train.unipen import unipen_digits, unipen_marks
 
 Floats = npt.NDArray[np.floating[Any]]
 Marks = dict[str, npt.NDArray[np.uint8]]
@@ -43,10 +41,11 @@ WEIGHTS = {
     "unipen": 1.0,
 }
 _DRAWN, _DRAWN_SEED = 6000, 1
-_LETTERS, WORDS = 12000, 6000
+_LETTERS = 12000
 _HELD_BACK_SEED = 7
 # The same split and the same varied images for every tier and seed: they are made once.
 _IMAGE_SEED = 1
+_MARKS = ("omniglot", "blank cells", "unipen letters")
 _BLANK, _PRINTED, _HANDWRITTEN = 0, 1, 2  # `kind` of the sudoku cells
 # Omniglot's characters that a person may read as a digit, or two: a model that learns a round omikron or ieung as no
 # digit refuses a plain, round 0, and kiyeok a 7. What they are, and read as:
@@ -89,8 +88,7 @@ def main(
     """Trains a shipped model from the sets in DATA and judges it on the parts held back."""
     begun, taught = (find_start(model)[0] if model else None for model in (start, teacher))
     parts, held = load_parts(data)
-    words = unipen_words(data / "unipen", WORDS)
-    marks, unseen = load_marks(data, words)
+    marks, unseen = load_marks(data)
     test = replace(load_dataset(f"{data / 'mnist'}:test"), provenance={"source": "mnist:test"})
     recipe = replace(RECIPES[tier], validation_fraction=0.05)
     cycles = epochs or (recipe.epochs,)
@@ -107,7 +105,6 @@ def main(
             image_seed=_IMAGE_SEED,
             test=test,
             rejects=list(marks.values()),
-            words=words,
             start=begun,
             teacher=taught,
             variants=variants,
@@ -153,22 +150,13 @@ def load_parts(data: Path) -> tuple[list[Part], dict[str, Dataset]]:
     return [Part(part, WEIGHTS[name], taught=name != "unipen") for name, part in named.items()], held
 
 
-def load_marks(data: Path, words: Sequence[Image]) -> tuple[Marks, Marks]:
-    """Loads images of what is no digit, to train on and held back.
-
-    Args:
-        data: The folder of the sets.
-        words: UNIPEN's, of which the joined letters are taken.
-
-    Returns:
-        Omniglot's glyphs, empty sudoku cells, letters and joined letters; the last only to train on.
-    """
+def load_marks(data: Path) -> tuple[Marks, Marks]:
+    """Loads images of what is no digit, to train on and held back: Omniglot's glyphs, empty sudoku cells, letters."""
     glyphs = _omniglot(data / "omniglot" / "omniglot-dev.npz")
     blanks = [_cells(data, split, _BLANK)[0] for split in ("train", "val")]
     letters = unipen_marks(data / "unipen", _LETTERS)
-    names = ("omniglot", "blank cells", "letters")
-    learnt, held = (dict(zip(names, sets, strict=True)) for sets in zip(glyphs, blanks, letters, strict=True))
-    return {**learnt, "joined letters": joined(words)}, held
+    learnt, held = (dict(zip(_MARKS, sets, strict=True)) for sets in zip(glyphs, blanks, letters, strict=True))
+    return learnt, held
 
 
 def judge(run: Run, digits: dict[str, Dataset], others: Marks) -> dict[str, Any]:

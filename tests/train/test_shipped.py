@@ -25,8 +25,7 @@ def train(tmp_path, monkeypatch):
     digits, held = every.take(order[:240]), every.take(order[240:300])
     marks = np.random.default_rng(1).integers(0, 255, (20, 32, 32), np.uint8)
     monkeypatch.setattr(shipped, "load_parts", lambda data: ([Part(digits, 1.0)], {"held back": held}))
-    monkeypatch.setattr(shipped, "load_marks", lambda data, words: ({"noise": marks}, {"omniglot": marks}))
-    monkeypatch.setattr(shipped, "unipen_words", lambda folder, count: [])
+    monkeypatch.setattr(shipped, "load_marks", lambda data: ({"noise": marks}, {"omniglot": marks}))
     monkeypatch.setattr(shipped, "load_dataset", lambda name: held)
 
     def run(out, *arguments):
