@@ -24,7 +24,7 @@ from edgits.train.data import stratified_split
 from edgits.train.fit import Run, fit_run
 from edgits.train.mixture import Mixture, Part
 from edgits.train.recipes import RECIPES, Recipe
-from edgits.train.shipped import WEIGHTS, load_marks, load_parts
+from edgits.train.shipped import LETTERS, UNIPEN, WEIGHTS, load_marks, load_parts
 from edgits.train.teacher import load_keras
 from edgits.train.variants import as_input
 
@@ -57,9 +57,9 @@ def trials(recipe: Recipe, *, taught: bool) -> list[Trial]:
         Trial("crops only resized, ink not normalised", replace(recipe, normalization=Normalization("resize"))),
         Trial("images not varied", replace(recipe, augment=False)),
         Trial("MNIST alone", recipe, without=tuple(WEIGHTS)[1:]),
-        Trial("no digits of UNIPEN", recipe, without=("unipen",)),
+        Trial("no digits of UNIPEN", recipe, without=(UNIPEN,)),
         Trial("no drawn digits", recipe, without=(_DRAWN,)),
-        Trial("no letters of UNIPEN", recipe, without=("unipen letters",)),
+        Trial("no letters of UNIPEN", recipe, without=(LETTERS,)),
         Trial("no output for what is no digit", replace(recipe, reject=False)),
         Trial("labels smoothed by 5 %", replace(recipe, label_smoothing=0.05)),
         Trial("constant learning rate", replace(recipe, schedule="constant")),
@@ -92,7 +92,10 @@ def main(data: Path, teacher: Path | None, share: float, epochs: int, out: Path)
         "|---|---|---|---|---|",
     ]
     with tempfile.TemporaryDirectory() as folder:
+        there = {*marks, *(_name(part) for part in train)}
         for number, trial in enumerate(trials(recipe, taught=teacher is not None)):
+            if trial.without and not there.intersection(trial.without):
+                continue
             click.echo(f"{trial.name} …")
             run = fit_run(
                 [part for part in train if _name(part) not in trial.without],

@@ -18,12 +18,12 @@ from edgits.train.marks import no_digit, several_digits
 from edgits.train.windows import on_digit, on_none
 
 # What is no digit, and what is several that touch, as shares of the digits' number.
-NONE_SHARE, SEVERAL_SHARE = 0.16, 0.03
+NONE_SHARE, SEVERAL_SHARE = 0.15, 0.03
 # Windows on rows that touch, likewise: on a digit of the row, and on none.
 _WINDOWS, _WINDOWS_ON_NONE = 0.15, 0.15
 _NEIGHBOUR_SHARE = 0.12
 # Of what is no digit, so much is taken from real images where there are any.
-_FOUND_SHARE = 0.6
+_FOUND_SHARE = 0.45
 # They stand in `Mixture.picks` for the number of a part.
 _NONE, _SEVERAL, _ON_DIGIT, _ON_NONE = -1, -2, -3, -4
 _BESIDE = 4  # digits that a row may have beside the one that is read

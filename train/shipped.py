@@ -1,9 +1,10 @@
 """Trains a shipped model again from its data: `python -m edgits.train.shipped DATA --tier small --out RUN`.
 
-DATA is a folder with the sets that MODELS.md names. Parts kept from training judge the
+DATA is a folder with the sets that MODELS.md names; UNIPEN may be missing. Parts kept from training judge the
 result: the MNIST test part, a tenth of USPS and ARDIS, other puzzles' handwriting, other alphabets.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,11 +42,11 @@ WEIGHTS = {
     "unipen": 1.0,
 }
 _DRAWN, _DRAWN_SEED = 6000, 1
-_LETTERS = 12000
+# Its folder, which may be missing: no shipped model has learnt from it yet. Its letters, and of how many at most.
+UNIPEN, LETTERS, _LETTERS = "unipen", "unipen letters", 12000
 _HELD_BACK_SEED = 7
 # The same split and the same varied images for every tier and seed: they are made once.
 _IMAGE_SEED = 1
-_MARKS = ("omniglot", "blank cells", "unipen letters")
 _BLANK, _PRINTED, _HANDWRITTEN = 0, 1, 2  # `kind` of the sudoku cells
 # Omniglot's characters that a person may read as a digit, or two: a model that learns a round omikron or ieung as no
 # digit refuses a plain, round 0, and kiyeok a 7. What they are, and read as:
@@ -143,20 +144,22 @@ def load_parts(data: Path) -> tuple[list[Part], dict[str, Dataset]]:
     for name, kind in (("sudoku", _HANDWRITTEN), ("printed", _PRINTED)):
         parts[name] = Dataset(*_cells(data, "train", kind), provenance={"source": f"sudoku {name} cells"})
     parts["drawn"] = drawn_digits(_DRAWN, _DRAWN_SEED)
-    parts["unipen"], held["unipen, other writers"] = unipen_digits(data / "unipen")
+    if (data / UNIPEN).is_dir():
+        parts[UNIPEN], held["unipen, other writers"] = unipen_digits(data / UNIPEN)
     held["sudoku handwriting"] = Dataset(*_cells(data, "val", _HANDWRITTEN))
     named = {name: replace(part, provenance={"source": name, "count": len(part)}) for name, part in parts.items()}
     # the teachers that there are haven't seen these hands, a zero struck through least of all
-    return [Part(part, WEIGHTS[name], taught=name != "unipen") for name, part in named.items()], held
+    return [Part(part, WEIGHTS[name], taught=name != UNIPEN) for name, part in named.items()], held
 
 
 def load_marks(data: Path) -> tuple[Marks, Marks]:
     """Loads images of what is no digit, to train on and held back: Omniglot's glyphs, empty sudoku cells, letters."""
     glyphs = _omniglot(data / "omniglot" / "omniglot-dev.npz")
     blanks = [_cells(data, split, _BLANK)[0] for split in ("train", "val")]
-    letters = unipen_marks(data / "unipen", _LETTERS)
-    learnt, held = (dict(zip(_MARKS, sets, strict=True)) for sets in zip(glyphs, blanks, letters, strict=True))
-    return learnt, held
+    marks: dict[str, Sequence[npt.NDArray[np.uint8]]] = {"omniglot": glyphs, "blank cells": blanks}
+    if (data / UNIPEN).is_dir():
+        marks[LETTERS] = unipen_marks(data / UNIPEN, _LETTERS)
+    return {name: sets[0] for name, sets in marks.items()}, {name: sets[1] for name, sets in marks.items()}
 
 
 def judge(run: Run, digits: dict[str, Dataset], others: Marks) -> dict[str, Any]:

@@ -76,3 +76,23 @@ def test_glyphs_that_a_person_may_read_as_a_digit_are_not_learnt_as_none_but_jud
     learnt, judged = shipped._omniglot(tmp_path / "glyphs.npz")
     assert learnt[:, 0, 0].tolist() == [1]  # alpha
     assert judged[:, 0, 0].tolist() == [0]  # of an alphabet that is held back, whatever they look like
+
+
+def test_unipens_letters_are_no_digits_too_where_they_are_there(tmp_path, monkeypatch):
+    cells = {"images": np.zeros((3, 64, 64), np.uint8), "kind": np.array([0, 1, 2]), "label": np.array([0, 1, 2])}
+    for name in ("sudoku", "omniglot"):
+        (tmp_path / name).mkdir()
+    for split in ("train", "val"):
+        np.savez(tmp_path / "sudoku" / f"cells-{split}.npz", **cells)
+    glyphs = np.zeros((2, 8, 8), np.uint8)
+    np.savez(tmp_path / "omniglot" / "omniglot-dev.npz", images=glyphs, path=["Balinese/a/1.png", "Greek/b/1.png"])
+    letters = np.ones((4, 84, 84), np.uint8), np.ones((1, 84, 84), np.uint8)
+    monkeypatch.setattr(shipped, "unipen_marks", lambda folder, count: letters)
+    counts = {"omniglot": 1, "blank cells": 1}
+    learnt, held = shipped.load_marks(tmp_path)
+    assert {name: len(images) for name, images in learnt.items()} == counts
+    assert {name: len(images) for name, images in held.items()} == counts
+    (tmp_path / "unipen").mkdir()
+    learnt, held = shipped.load_marks(tmp_path)
+    assert {name: len(images) for name, images in learnt.items()} == counts | {"unipen letters": 4}
+    assert {name: len(images) for name, images in held.items()} == counts | {"unipen letters": 1}
