@@ -40,12 +40,10 @@ class Glyph:
 
     Attributes:
         label: The character.
-        writer: The file that it is in, which is one writer's.
         strokes: Points (x, y), float64 (N, 2) each, y downwards, in the tablet's units.
     """
 
     label: str
-    writer: str
     strokes: Strokes
 
 
@@ -143,7 +141,7 @@ def read_glyphs(folder: Path, file: Path) -> Iterator[Glyph]:
     reader.read(file)
     for where, label in reader.segments:
         if strokes := reader.strokes(where, file):
-            yield Glyph(label, file.stem, strokes)
+            yield Glyph(label, strokes)
 
 
 class _Reader:
