@@ -40,7 +40,7 @@ _TURNS = (Turn(90), Turn(180), Turn(270))
 def read_photo(reader: Reader, image: Image, *, source: str) -> FrameResult:
     """Reads a photo, whichever way up it is.
 
-    Where nothing is found, it may be cut out around one digit, so closely that there is no paper.
+    Where nothing is found, or one low digit, it may be cut out around one digit, so closely that there is no paper.
 
     Args:
         reader: Reads it.

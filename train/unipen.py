@@ -6,7 +6,7 @@ name characters by the numbers of their pen strokes, which lie in `include`.
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,9 @@ _INCLUDED = 3  # files may include others so deep
 _LEAST_STEPS, _SMOOTHED = 16, 1.2
 _HELD_BACK = 10  # one writer in so many
 _SEED = 1
+
+# Whether the pen was down, and the points; those in the air are numbered, too, but not what has no point.
+Part = tuple[bool, list[tuple[float, float]]]
 
 
 @dataclass(frozen=True)
@@ -139,8 +142,9 @@ def read_glyphs(folder: Path, file: Path) -> Iterator[Glyph]:
     """
     reader = _Reader(folder)
     reader.read(file)
+    parts = [part for part in reader.parts if part[1]]
     for where, label in reader.segments:
-        if strokes := reader.strokes(where, file):
+        if strokes := _named(parts, where, file):
             yield Glyph(label, strokes)
 
 
@@ -151,8 +155,7 @@ class _Reader:
         self._folder = folder
         self._order: tuple[str, ...] = ("X", "Y")
         self.segments: list[tuple[str, str]] = []
-        # with the pen down or up; the numbers of both count, of those without a point not
-        self._parts: list[tuple[bool, list[tuple[float, float]]]] = []
+        self.parts: list[Part] = []
 
     def read(self, file: Path, depth: int = 0) -> None:
         try:
@@ -181,10 +184,8 @@ class _Reader:
                     points = None  # prose: comments go on over lines
 
     def _begin(self, down: bool) -> list[tuple[float, float]]:
-        if self._parts and not self._parts[-1][1]:
-            self._parts.pop()
-        self._parts.append((down, []))
-        return self._parts[-1][1]
+        self.parts.append((down, []))
+        return self.parts[-1][1]
 
     def _keyword(self, keyword: str, words: list[str], line: str, depth: int) -> None:
         if keyword == ".COORD":
@@ -202,24 +203,24 @@ class _Reader:
         for start in range(0, len(values) - max(x, y), each):
             yield values[start + x], -values[start + y]
 
-    def strokes(self, where: str, file: Path) -> Strokes:
-        """Returns the strokes that `where` names: numbers, spans `2-4`, of points in them `2:5-4:1`, with commas."""
-        parts = [part for part in self._parts if part[1]]
-        strokes: Strokes = []
-        for text in where.split(","):
-            span = _SPAN.fullmatch(text)
-            if not span:
-                raise DataError(f"'{file}' names strokes as {text[:40]!r}; UNIPEN has numbers and spans as 2-4")
-            first, last = int(span[1]), int(span[3] or span[1])
-            if last >= len(parts):
-                raise DataError(f"'{file}' names stroke {last}, of {len(parts)}; give UNIPEN's files as they are")
-            for at in range(first, last + 1):
-                down, points = parts[at]
-                begin = int(span[2]) if span[2] and at == first else 0
-                end = int(span[4]) + 1 if span[4] and at == last else len(points)
-                if down and points[begin:end]:
-                    strokes.append(np.array(points[begin:end]))
-        return strokes
+
+def _named(parts: Sequence[Part], where: str, file: Path) -> Strokes:
+    """Returns the strokes that `where` names: numbers, spans `2-4`, of points in them `2:5-4:1`, with commas."""
+    strokes: Strokes = []
+    for text in where.split(","):
+        span = _SPAN.fullmatch(text)
+        if not span:
+            raise DataError(f"'{file}' names strokes as {text[:40]!r}; UNIPEN has numbers and spans as 2-4")
+        first, last = int(span[1]), int(span[3] or span[1])
+        if last >= len(parts):
+            raise DataError(f"'{file}' names stroke {last}, of {len(parts)}; give UNIPEN's files as they are")
+        for at in range(first, last + 1):
+            down, points = parts[at]
+            begin = int(span[2]) if span[2] and at == first else 0
+            end = int(span[4]) + 1 if span[4] and at == last else len(points)
+            if down and points[begin:end]:
+                strokes.append(np.array(points[begin:end]))
+    return strokes
 
 
 def _smooth(strokes: Strokes) -> Strokes:
