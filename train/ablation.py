@@ -24,7 +24,7 @@ from edgits.train.data import stratified_split
 from edgits.train.fit import Run, fit_run
 from edgits.train.mixture import Mixture, Part
 from edgits.train.recipes import RECIPES, Recipe
-from edgits.train.shipped import LETTERS, UNIPEN, WEIGHTS, load_marks, load_parts
+from edgits.train.shipped import JOINED, LETTERS, UNIPEN, WEIGHTS, load_marks, load_parts, load_words
 from edgits.train.teacher import load_keras
 from edgits.train.variants import as_input
 
@@ -59,7 +59,7 @@ def trials(recipe: Recipe, *, taught: bool) -> list[Trial]:
         Trial("MNIST alone", recipe, without=tuple(WEIGHTS)[1:]),
         Trial("no digits of UNIPEN", recipe, without=(UNIPEN,)),
         Trial("no drawn digits", recipe, without=(_DRAWN,)),
-        Trial("no letters of UNIPEN", recipe, without=(LETTERS,)),
+        Trial("no letters of UNIPEN", recipe, without=(LETTERS, JOINED)),
         Trial("no output for what is no digit", replace(recipe, reject=False)),
         Trial("labels smoothed by 5 %", replace(recipe, label_smoothing=0.05)),
         Trial("constant learning rate", replace(recipe, schedule="constant")),
@@ -81,7 +81,8 @@ def main(data: Path, teacher: Path | None, share: float, epochs: int, out: Path)
     parts = [replace(part, data=_sample(part.data, share)) for part in parts]
     train, held = _split([part for part in parts if _name(part) != _DRAWN])
     train += [part for part in parts if _name(part) == _DRAWN]  # nobody's hand: none of it is held back
-    found = load_marks(data)[0]
+    words = load_words(data)
+    found = load_marks(data, words)[0]
     marks = {name: images[::2] for name, images in found.items()}
     strange = np.concatenate([_squares(images[1::2]) for images in found.values()])
     lines = [
@@ -103,6 +104,7 @@ def main(data: Path, teacher: Path | None, share: float, epochs: int, out: Path)
                 Path(folder) / str(number),
                 seed=_SEED,
                 test=held[0],
+                words=words,
                 rejects=[images for name, images in marks.items() if name not in trial.without],
                 teacher=teacher / "model.keras" if teacher and trial.taught else None,
                 variants=Path(folder) / "variants",

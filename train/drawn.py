@@ -18,7 +18,7 @@ Points = npt.NDArray[np.float64]
 Strokes = list[Points]
 
 # Side of an image, and how much of it no ink comes to, both sides together.
-_SIDE, _RIM = 84, 7
+SIDE, _RIM = 84, 7
 # Least and greatest height of a digit, and width of its pen as a share of that: a ballpoint's to a broad marker's.
 _HEIGHT, _PEN = (48, 64), (0.02, 0.2)
 # Sideways per height: most hands lean to the right.
@@ -79,11 +79,15 @@ def ink_strokes(strokes: Strokes, rng: Rng, *, leans: bool = False) -> Image:
     middle = (every.min(axis=0) + every.max(axis=0)) / 2
     # a wide or high form is drawn smaller, so that it stays within the image
     wide, high = np.maximum(np.ptp(every, axis=0), 0.1)
-    scale = min(height, 0.76 * _SIDE / wide, (_SIDE - _RIM - pen) / high)
-    ink = np.zeros((_SIDE, _SIDE), np.uint8)
+    scale = min(height, 0.76 * SIDE / wide, (SIDE - _RIM - pen) / high)
+    ink = np.zeros((SIDE, SIDE), np.uint8)
+    return polylines(ink, [(stroke - middle) * scale + SIDE / 2 for stroke in strokes], pen)
+
+
+def polylines(ink: Image, strokes: Strokes, pen: int) -> Image:
+    """Draws strokes, points (x, y) in pixels, onto uint8 (H, W) with a pen of so many pixels, and returns it."""
     for stroke in strokes:
-        at = (stroke - middle) * scale + _SIDE / 2
-        cv2.polylines(ink, [np.rint(at * 2**_SHIFT).astype(np.int32)], False, 255, pen, cv2.LINE_AA, _SHIFT)
+        cv2.polylines(ink, [np.rint(stroke * 2**_SHIFT).astype(np.int32)], False, 255, pen, cv2.LINE_AA, _SHIFT)
     return ink
 
 

@@ -16,6 +16,7 @@ from edgits import __version__, files
 from edgits.card import REFUSALS
 from edgits.dataset import Dataset
 from edgits.errors import ModelError, require
+from edgits.images import Image
 from edgits.train import loop, spread
 from edgits.train.checkpoint import Checkpoint
 from edgits.train.loop import EpochRow, OnBatch, OnWait, Told
@@ -40,6 +41,7 @@ def fit_run(
     image_seed: int | None = None,
     test: Dataset | None = None,
     rejects: Sequence[npt.NDArray[np.uint8]] = (),
+    words: Sequence[Image] = (),
     start: Path | None = None,
     teacher: Path | None = None,
     variants: Path | None = None,
@@ -61,6 +63,7 @@ def fit_run(
         image_seed: Seed of the split and of how images are varied; by default `seed`.
         test: Held-back data; by default a share of the first part.
         rejects: Sets of images that are no digits, uint8 (N, H, W) each.
+        words: Words of letters, uint8 (H, W) each, for windows that show no digit; see `Mixture`.
         start: A `.keras` file of which to take layers and weights; by default the recipe's model with fresh ones.
         teacher: A `.keras` file whose answers to learn from beside the labels.
         variants: Folder in which the varied images are kept for other trainings; by default they are
@@ -94,6 +97,7 @@ def fit_run(
         reject=recipe.reject,
         windows=recipe.windows,
         rejects=rejects,
+        words=words,
     )
     asked = _configuration(recipe, split, seed=seed, image_seed=image_seed, start=start, teacher=teacher)
     checkpoint = Checkpoint(out, kept=over.leads)

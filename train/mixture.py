@@ -15,15 +15,17 @@ from edgits.images import Image
 from edgits.normalize import Normalization
 from edgits.train.augment import augment, is_clean_ink
 from edgits.train.marks import no_digit, several_digits
-from edgits.train.windows import on_digit, on_none
+from edgits.train.windows import on_digit, on_none, on_word
 
 # What is no digit, and what is several that touch, as shares of the digits' number.
-NONE_SHARE, SEVERAL_SHARE = 0.15, 0.03
+NONE_SHARE, SEVERAL_SHARE = 0.2, 0.03
 # Windows on rows that touch, likewise: on a digit of the row, and on none.
 _WINDOWS, _WINDOWS_ON_NONE = 0.15, 0.15
+# Share of those on none that are on words, where there are any.
+_WORD_SHARE = 0.25
 _NEIGHBOUR_SHARE = 0.12
 # Of what is no digit, so much is taken from real images where there are any.
-_FOUND_SHARE = 0.45
+_FOUND_SHARE = 0.65
 # They stand in `Mixture.picks` for the number of a part.
 _NONE, _SEVERAL, _ON_DIGIT, _ON_NONE = -1, -2, -3, -4
 _BESIDE = 4  # digits that a row may have beside the one that is read
@@ -62,6 +64,7 @@ class Mixture:
         windows: Whether to add windows on rows of digits that touch, if `reject` is set, there is clean ink to write
             them of, and the normalisation is of ink.
         rejects: Sets of images that are no digits; some are made up in any case.
+        words: Words of letters, white ink on black, uint8 (H, W) each, for windows that show no digit.
     """
 
     def __init__(
@@ -74,10 +77,11 @@ class Mixture:
         reject: bool,
         windows: bool = False,
         rejects: Sequence[npt.NDArray[np.uint8]] = (),
+        words: Sequence[Image] = (),
     ) -> None:
         self._parts, self._normalization = list(parts), normalization
         self._augmented, self._seed, self._rejects = augmented, seed, [images for images in rejects if len(images)]
-        self._classes, self._reject = len(parts[0].data.class_names), reject
+        self._classes, self._reject, self._words = len(parts[0].data.class_names), reject, words
         clean = [part.data for part in parts if len(part.data) and is_clean_ink(part.data.images[0])]
         self._clean = max(clean, key=len) if clean else None
         self.windows = windows and reject and normalization.method == "ink" and self._clean is not None
@@ -157,6 +161,8 @@ class Mixture:
         return images
 
     def _window(self, part: int, index: int, rng: np.random.Generator) -> Image:
+        if part == _ON_NONE and self._words and rng.random() < _WORD_SHARE:
+            return on_word(rng, self._words[int(rng.integers(len(self._words)))], self._normalization.size)
         digits = [self._any_clean(rng) for _ in range(_BESIDE)]
         if part == _ON_NONE or self._clean is None:
             return on_none(rng, digits, self._normalization.size)

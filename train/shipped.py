@@ -16,6 +16,7 @@ import numpy.typing as npt
 from edgits import files
 from edgits.dataset import Dataset
 from edgits.errors import DataError
+from edgits.images import Image
 from edgits.stats import softmax, wilson
 from edgits.train.data import load_dataset, stratified_split
 from edgits.train.drawn import drawn_digits
@@ -24,7 +25,7 @@ from edgits.train.fit import Run, fit_run
 from edgits.train.mixture import Part
 from edgits.train.models import TIERS
 from edgits.train.recipes import RECIPES
-from edgits.train.unipen import unipen_digits, unipen_marks
+from edgits.train.unipen import joined, unipen_digits, unipen_marks, unipen_words
 
 Floats = npt.NDArray[np.floating[Any]]
 Marks = dict[str, npt.NDArray[np.uint8]]
@@ -42,8 +43,8 @@ WEIGHTS = {
     "unipen": 1.0,
 }
 _DRAWN, _DRAWN_SEED = 6000, 1
-# Its folder, which may be missing: no shipped model has learnt from it yet. Its letters, and of how many at most.
-UNIPEN, LETTERS, _LETTERS = "unipen", "unipen letters", 12000
+# Its folder, which may be missing; its letters, joined ones, and of how many letters and words at most.
+UNIPEN, LETTERS, JOINED, _LETTERS, _WORDS = "unipen", "unipen letters", "unipen joined letters", 12000, 6000
 _HELD_BACK_SEED = 7
 # The same split and the same varied images for every tier and seed: they are made once.
 _IMAGE_SEED = 1
@@ -89,7 +90,8 @@ def main(
     """Trains a shipped model from the sets in DATA and judges it on the parts held back."""
     begun, taught = (find_start(model)[0] if model else None for model in (start, teacher))
     parts, held = load_parts(data)
-    marks, unseen = load_marks(data)
+    words = load_words(data)
+    marks, unseen = load_marks(data, words)
     test = replace(load_dataset(f"{data / 'mnist'}:test"), provenance={"source": "mnist:test"})
     recipe = replace(RECIPES[tier], validation_fraction=0.05)
     cycles = epochs or (recipe.epochs,)
@@ -106,6 +108,7 @@ def main(
             image_seed=_IMAGE_SEED,
             test=test,
             rejects=list(marks.values()),
+            words=words,
             start=begun,
             teacher=taught,
             variants=variants,
@@ -152,14 +155,28 @@ def load_parts(data: Path) -> tuple[list[Part], dict[str, Dataset]]:
     return [Part(part, WEIGHTS[name], taught=name != UNIPEN) for name, part in named.items()], held
 
 
-def load_marks(data: Path) -> tuple[Marks, Marks]:
-    """Loads images of what is no digit, to train on and held back: Omniglot's glyphs, empty sudoku cells, letters."""
+def load_words(data: Path) -> list[Image]:
+    """Draws UNIPEN's words to train on, uint8 (40, W) each, white ink on black; none where it isn't there."""
+    return unipen_words(data / UNIPEN, _WORDS) if (data / UNIPEN).is_dir() else []
+
+
+def load_marks(data: Path, words: Sequence[Image]) -> tuple[Marks, Marks]:
+    """Loads images of what is no digit, to train on and held back.
+
+    Args:
+        data: The folder of the sets.
+        words: Those to train on, of which the joined letters are taken.
+
+    Returns:
+        Omniglot's glyphs, empty sudoku cells, letters and joined letters; the last only to train on.
+    """
     glyphs = _omniglot(data / "omniglot" / "omniglot-dev.npz")
     blanks = [_cells(data, split, _BLANK)[0] for split in ("train", "val")]
     marks: dict[str, Sequence[npt.NDArray[np.uint8]]] = {"omniglot": glyphs, "blank cells": blanks}
     if (data / UNIPEN).is_dir():
         marks[LETTERS] = unipen_marks(data / UNIPEN, _LETTERS)
-    return {name: sets[0] for name, sets in marks.items()}, {name: sets[1] for name, sets in marks.items()}
+    learnt, held = ({name: sets[at] for name, sets in marks.items()} for at in (0, 1))
+    return learnt | ({JOINED: joined(words)} if words else {}), held
 
 
 def judge(run: Run, digits: dict[str, Dataset], others: Marks) -> dict[str, Any]:

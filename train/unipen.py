@@ -1,7 +1,7 @@
-"""Reads UNIPEN's isolated characters as strokes of a pen: digits, letters and signs of many hands and countries.
+"""Reads UNIPEN's characters and words as strokes of a pen: of many hands and countries.
 
 The set is train_r01_v07 (Guyon et al. 1994; Zenodo, doi:10.5281/zenodo.1195803): in `data/1a` to `data/1d` files
-name characters by the numbers of their pen strokes, which lie in `include`.
+name characters by the numbers of their pen strokes, in `data/6` and `data/7` words; the strokes lie in `include`.
 """
 
 import re
@@ -10,27 +10,34 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from edgits.dataset import Dataset
 from edgits.errors import DataError
 from edgits.images import Image
-from edgits.train.drawn import Points, Strokes, ink_strokes
+from edgits.train.drawn import SIDE, Points, Strokes, ink_strokes, polylines
 
-# Folders of digits; of upper case, lower case and signs.
-_DIGITS, _MARKS = ("1a",), ("1b", "1c", "1d")
+# Folders of digits; of upper case, lower case and signs; of words.
+_DIGITS, _MARKS, _WORDS = ("1a",), ("1b", "1c", "1d"), ("6", "7")
 # Without those that are written like a digit: b q g 6 9, I J l i j 1, O o D Q 0, G 6, S s 5, Z z 2, B 8, A y Y 4, T 7,
 # and brackets, slashes, dots and a caret, which may be a 1 or a part of anything.
 _UNLIKE_DIGITS = frozenset("CEFHKLMNPRUVWXacdefhkmnprtuvwx+=*%&@#~<>?$")
 # A mark whose ink spreads across its length by less than this share is a bare stroke, which may be a 1.
 _BARE = 0.15
-_SEGMENT = re.compile(r'\.SEGMENT\s+CHARACTER\s+(\S+)\s+\S+\s+"\\?(.)"')
+_SEGMENT = re.compile(r'\.SEGMENT\s+(?:CHARACTER|WORD)\s+(\S+)\s+\S+\s+"\\?([^"]+)"')
 _SPAN = re.compile(r"(\d+)(?::(\d+))?(?:-(\d+)(?::(\d+))?)?")
 _INCLUDED = 3  # files may include others so deep
 # Some tablets tell a place so coarsely that a stroke is a staircase: with fewer steps a glyph is left out, and a stroke
 # is smoothed over so many steps.
 _LEAST_STEPS, _SMOOTHED = 16, 1.2
 _HELD_BACK = 10  # one writer in so many
+# Of whom words aren't taken: their largest files weren't at hand.
+_NOT_AT_HAND = ("att", "hpp")
+# Words: their height in pixels, and the pen's width as a share of that; they are no flatter; so many a file are taken.
+_HIGH, _PEN, _FLATTEST, _OF_A_FILE = 40, (0.03, 0.14), 0.12, 3
+# Ink in one piece that is so many times as wide as high is of several letters.
+_JOINED = 1.5
 _SEED = 1
 
 # Whether the pen was down, and the points; those in the air are numbered, too, but not what has no point.
@@ -39,10 +46,10 @@ Part = tuple[bool, list[tuple[float, float]]]
 
 @dataclass(frozen=True)
 class Glyph:
-    """A character as it was written.
+    """A character or a word as it was written.
 
     Attributes:
-        label: The character.
+        label: The character, or the word.
         strokes: Points (x, y), float64 (N, 2) each, y downwards, in the tablet's units.
     """
 
@@ -66,7 +73,7 @@ def unipen_digits(folder: Path) -> tuple[Dataset, Dataset]:
     found: dict[bool, list[tuple[Image, int]]] = {False: [], True: []}
     for file in _files(folder, _DIGITS):
         for glyph in read_glyphs(folder, file):
-            if glyph.label.isdecimal() and (strokes := _smooth(glyph.strokes)):
+            if len(glyph.label) == 1 and glyph.label.isdecimal() and (strokes := _smooth(glyph.strokes)):
                 found[_is_held_back(file)].append((ink_strokes(strokes, rng), int(glyph.label)))
     learnt, held = (
         Dataset(
@@ -109,6 +116,74 @@ def unipen_marks(folder: Path, count: int) -> tuple[Image, Image]:
     return learnt, kept
 
 
+def unipen_words(folder: Path, count: int) -> list[Image]:
+    """Draws words of UNIPEN's writers but for those held back, a few of each file.
+
+    Args:
+        folder: Holds UNIPEN's `data` and `include`.
+        count: Of how many at most.
+
+    Returns:
+        uint8 (40, W) each, white ink on black, from rim to rim.
+
+    Raises:
+        DataError: As of `unipen_digits`.
+    """
+    rng = np.random.default_rng(_SEED)
+    files = [
+        file
+        for file in _files(folder, _WORDS)
+        if not _is_held_back(file) and not set(_NOT_AT_HAND).intersection(file.relative_to(folder).parts)
+    ]
+    words: list[Image] = []
+    for at in rng.permutation(len(files)).tolist():
+        found = [glyph for glyph in read_glyphs(folder, files[at]) if len(glyph.label) > 1 and glyph.label.isalpha()]
+        for place in rng.permutation(len(found))[:_OF_A_FILE].tolist():
+            strokes = _smooth(found[place].strokes)
+            high = max((float(stroke[:, 1].max()) for stroke in strokes), default=0.0)
+            if high > _FLATTEST:
+                words.append(_word(strokes, high, rng))
+        if len(words) >= count:
+            break
+    return words[:count]
+
+
+def joined(words: Sequence[Image]) -> Image:
+    """Returns the pieces of words in which letters are joined: what of their ink is in one piece and wider than high.
+
+    Args:
+        words: uint8 (H, W) each, white ink on black.
+
+    Returns:
+        uint8 (N, 84, 84).
+    """
+    pieces = []
+    for word in words:
+        count, labels, stats, _ = cv2.connectedComponentsWithStats((word > 60).view(np.uint8))
+        for label in range(1, count):
+            left, top, wide, high = stats[label, :4].tolist()
+            if wide > _JOINED * high and high > word.shape[0] / 3:
+                box = np.s_[top : top + high, left : left + wide]
+                pieces.append(_squared(np.where(labels[box] == label, word[box], 0).astype(np.uint8)))
+    return np.array(pieces, np.uint8).reshape(-1, SIDE, SIDE)
+
+
+def _squared(piece: Image) -> Image:
+    """Fits a piece of a word into an image as large as a drawn digit's."""
+    scale = 0.9 * SIDE / max(piece.shape)
+    piece = np.asarray(cv2.resize(piece, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    over = SIDE - piece.shape[0], SIDE - piece.shape[1]
+    return np.pad(piece, [(room // 2, room - room // 2) for room in over])
+
+
+def _word(strokes: Strokes, high: float, rng: np.random.Generator) -> Image:
+    pen = max(1, round(_HIGH * np.exp(rng.uniform(*np.log(_PEN)))))
+    scale = (_HIGH - pen - 1) / high
+    wide = max(float(stroke[:, 0].max()) for stroke in strokes)
+    ink = np.zeros((_HIGH, round(wide * scale) + pen + 1), np.uint8)
+    return polylines(ink, [stroke * scale + pen / 2 for stroke in strokes], pen)
+
+
 def _is_held_back(file: Path) -> bool:
     """Tells by its name, which is the same for a writer's digits and letters."""
     return zlib.crc32(file.stem.encode()) % _HELD_BACK == 0
@@ -131,7 +206,7 @@ def _files(folder: Path, categories: tuple[str, ...]) -> list[Path]:
 
 
 def read_glyphs(folder: Path, file: Path) -> Iterator[Glyph]:
-    """Reads the characters that a file of UNIPEN names.
+    """Reads the characters or words that a file of UNIPEN names.
 
     Args:
         folder: Holds `include`.

@@ -88,6 +88,22 @@ def on_none(rng: Rng, digits: Sequence[Image], size: int) -> Image:
     return _seen(row, column, size, rng)
 
 
+def on_word(rng: Rng, word: Image, size: int) -> Image:
+    """Makes a window on a word, whose letters are no digits wherever it stands; `on_digit` tells the rest.
+
+    Args:
+        rng: Source of all randomness.
+        word: uint8 (H, W), white ink on black.
+        size: Side of a model's input in pixels.
+    """
+    tall = round(_HEIGHT * rng.uniform(*_TALL))
+    wide = max(2, round(word.shape[1] * tall / word.shape[0] * rng.uniform(0.85, 1.15)))
+    ink = np.asarray(cv2.resize(word, (wide, tall), interpolation=cv2.INTER_AREA), np.uint8)
+    above = round(rng.beta(2, 2) * (_HEIGHT - tall))
+    row = _Written(np.pad(ink, ((above, _HEIGHT - tall - above), (0, 0))), ())
+    return _seen(row, rng.uniform(0, wide), size, rng)
+
+
 def _beside(digit: Image, rng: Rng, letters: float = _LETTERS) -> tuple[Image, bool]:
     if rng.random() >= letters:
         return digit, True

@@ -25,7 +25,8 @@ def train(tmp_path, monkeypatch):
     digits, held = every.take(order[:240]), every.take(order[240:300])
     marks = np.random.default_rng(1).integers(0, 255, (20, 32, 32), np.uint8)
     monkeypatch.setattr(shipped, "load_parts", lambda data: ([Part(digits, 1.0)], {"held back": held}))
-    monkeypatch.setattr(shipped, "load_marks", lambda data: ({"noise": marks}, {"omniglot": marks}))
+    monkeypatch.setattr(shipped, "load_marks", lambda data, words: ({"noise": marks}, {"omniglot": marks}))
+    monkeypatch.setattr(shipped, "load_words", lambda data: [])
     monkeypatch.setattr(shipped, "load_dataset", lambda name: held)
 
     def run(out, *arguments):
@@ -89,10 +90,15 @@ def test_unipens_letters_are_no_digits_too_where_they_are_there(tmp_path, monkey
     letters = np.ones((4, 84, 84), np.uint8), np.ones((1, 84, 84), np.uint8)
     monkeypatch.setattr(shipped, "unipen_marks", lambda folder, count: letters)
     counts = {"omniglot": 1, "blank cells": 1}
-    learnt, held = shipped.load_marks(tmp_path)
+    assert shipped.load_words(tmp_path) == []
+    learnt, held = shipped.load_marks(tmp_path, [])
     assert {name: len(images) for name, images in learnt.items()} == counts
     assert {name: len(images) for name, images in held.items()} == counts
     (tmp_path / "unipen").mkdir()
-    learnt, held = shipped.load_marks(tmp_path)
-    assert {name: len(images) for name, images in learnt.items()} == counts | {"unipen letters": 4}
+    joined = np.zeros((40, 200), np.uint8)
+    joined[10:30, 10:90] = joined[10:30, 110:190] = 255
+    monkeypatch.setattr(shipped, "unipen_words", lambda folder, count: [joined])
+    learnt, held = shipped.load_marks(tmp_path, shipped.load_words(tmp_path))
+    letters = {"unipen letters": 4, "unipen joined letters": 2}
+    assert {name: len(images) for name, images in learnt.items()} == counts | letters
     assert {name: len(images) for name, images in held.items()} == counts | {"unipen letters": 1}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edgits.edge.recognizer import Recognizer
 from edgits.errors import DataError
-from edgits.train.unipen import read_glyphs, unipen_digits, unipen_marks
+from edgits.train.unipen import joined, read_glyphs, unipen_digits, unipen_marks, unipen_words
 
 
 def traced(*corners):
@@ -52,7 +52,7 @@ def _write(root, name, lines, segments):
     where = root / "include" / f"{name}.dat"
     where.parent.mkdir(parents=True, exist_ok=True)
     where.write_text("\n".join(lines) + "\n")
-    for category in ("1a", "1c"):
+    for category in ("1a", "1c", "6"):
         names = root / "data" / category / f"{name}.dat"
         names.parent.mkdir(parents=True, exist_ok=True)
         names.write_text("\n".join([".VERSION 1.0", f".INCLUDE {name}.dat", *segments]) + "\n")
@@ -150,6 +150,40 @@ def test_steps_of_the_tablet_are_smoothed_away_and_what_is_too_coarse_is_left_ou
     images, labels = np.concatenate([learnt.images, held.images]), np.concatenate([learnt.labels, held.labels])
     assert set(labels.tolist()) == {4}
     assert images.any(axis=(1, 2)).all()
+
+
+def test_words_are_drawn_as_high_as_a_row_a_few_of_a_writer_and_none_of_one_held_back(make):
+    glyphs = [("Lx", [*L, *moved(X, 80)])] * 5 + [("x", X), ("7x", X)]
+    root = make({f"writer{number}": glyphs for number in range(60)})
+    words = unipen_words(root, 4000)
+    held = len(unipen_marks(root, 4000)[1])
+    assert len(words) == 3 * 60 - 3 * held
+    assert {word.shape[0] for word in words} == {40}
+    for word in words:
+        assert 1.1 < word.shape[1] / word.shape[0] < 2
+        assert word[:, :4].any()
+        assert word[:, -6:].any()
+    assert len(unipen_words(root, 10)) == 10
+    flat = [("nn", [traced((0, 0), (60, 0), (90, 2))])]
+    assert unipen_words(make({f"writer{number}": flat for number in range(12)}), 10) == []
+
+
+def moved(strokes, right):
+    return [[(x + right, y) for x, y in stroke] for stroke in strokes]
+
+
+def test_letters_that_are_joined_are_cut_out_of_words(make):
+    strokes = [*L, *moved(L, 60), *moved(L, 120), *moved(X, 260)]
+    words = unipen_words(make({f"writer{number}": [("LLLx", strokes)] for number in range(12)}), 100)
+    pieces = joined(words)
+    assert len(pieces) == len(words)
+    assert pieces.shape[1:] == (84, 84)
+    for piece in pieces:
+        ink = np.argwhere(piece > 60)
+        high, wide = np.ptp(ink, axis=0) + 1
+        assert 1.4 < wide / high < 2.2
+        assert wide > 70
+    assert joined([]).shape == (0, 84, 84)
 
 
 @pytest.mark.parametrize(

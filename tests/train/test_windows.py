@@ -35,7 +35,7 @@ def seen(monkeypatch, make, digits, count):
     monkeypatch.setattr(windows, "_seen", keep)
     for seed in range(count):
         rng = np.random.default_rng(seed)
-        make(rng, some(digits, rng)[0], SIZE)
+        make(rng, some(digits, rng)[0] if digits else [], SIZE)
     return found
 
 
@@ -53,6 +53,20 @@ def test_a_window_on_none_is_on_no_digits_middle(digits, monkeypatch):
     for row, column in seen(monkeypatch, windows.on_none, digits, 200):
         far += all(abs(column - middle) > 0.11 * high for middle, high, digit in row.glyphs if digit)
     assert far >= 195, "where 24 columns tried are all on digits the last is taken"
+
+
+def test_a_window_on_a_word_is_anywhere_on_it_and_the_word_keeps_its_proportions(monkeypatch):
+    word = np.zeros((40, 120), np.uint8)
+    word[:, ::8] = word[0] = word[-1] = 255
+    places = []
+    for row, column in seen(monkeypatch, lambda rng, _, size: windows.on_word(rng, word, size), None, 100):
+        inked = np.argwhere(row.ink > 60)
+        high, wide = np.ptp(inked, axis=0) + 1
+        assert 0.75 * 3 < wide / high < 1.25 * 3
+        assert 0 <= column <= row.ink.shape[1]
+        places.append(column / row.ink.shape[1])
+    assert min(places) < 0.1
+    assert max(places) > 0.9
 
 
 def test_windows_vary_and_one_seed_makes_the_same_again(digits):
@@ -81,6 +95,20 @@ def test_a_mixture_has_windows_with_the_label_of_their_digit(digits):
     assert not mixed.taught(picks)[on_digit | on_none].any()
     assert not np.array_equal(picks[on_digit], mixed.picks(1)[on_digit]), "every variant shows others"
     assert mixed.make(0)[on_digit].any(axis=(1, 2)).all()
+
+
+def test_of_the_windows_on_none_some_are_on_words_where_there_are_any(digits, monkeypatch):
+    shown = []
+    monkeypatch.setattr(
+        "edgits.train.mixture.on_word", lambda rng, word, size: shown.append(word) or np.zeros((size, size), np.uint8)
+    )
+    words = [np.full((40, wide), 255, np.uint8) for wide in (60, 90)]
+    few = [Part(digits.take(np.arange(0, len(digits), 2)))]
+    mixed = Mixture(few, Normalization(), augmented=True, seed=3, reject=True, windows=True, words=words)
+    mixed.make(0)
+    on_none = int((mixed.picks(0)[:, 0] == -4).sum())
+    assert 0.15 * on_none < len(shown) < 0.6 * on_none
+    assert {word.shape[1] for word in shown} == {60, 90}
 
 
 def test_there_are_no_windows_where_a_model_could_not_read_them(digits):
