@@ -7,7 +7,7 @@ import pytest
 from edgits.edge.photo import _step, annotate, read_photo, read_photos
 from edgits.edge.reader import Reader
 from edgits.edge.recognizer import Recognizer
-from edgits.edge.results import Turn
+from edgits.edge.results import Digit, FrameResult, Turn
 from edgits.edge.view import upright
 from edgits.train.drawn import drawn_digits
 from edgits.train.letters import drawn_letters
@@ -95,6 +95,31 @@ def test_a_photo_is_read_whichever_way_up_it_is(reader, degrees, tmp_path):
         assert photo[y : y + h, x : x + w].min() < 100
     (drawn,) = annotate([result], tmp_path / "drawn")
     assert cv2.imread(str(drawn)).shape[1] == page.shape[1]
+
+
+@pytest.mark.parametrize(
+    ("digits", "as_it_lies", "rotate"),
+    [
+        ((5, 1, 0, 8, 2), (), 180),
+        ((0, 1, 0, 8, 1, 1, 8), (), 0),  # upside down they look the same
+        ((5, 1, 0, 8, 2), (0, 1, 1, 8), 180),
+        ((5, 1, 0, 8, 2), (2, 7, 4, 4), 0),  # more of those that tell are read as it lies
+        ((5, 2), (), 0),
+    ],
+)
+def test_a_turn_is_believed_by_digits_that_tell_which_way_is_up(digits, as_it_lies, rotate):
+    class Marked:
+        """Reads `digits` where a photo's dark corner is on the left and above, `as_it_lies` where it was before."""
+
+        def read(self, image, *, source):
+            found = digits if image[0, 0] == 0 else as_it_lies if image[-1, -1] == 0 else ()
+            read = tuple(Digit(digit, 0.95, (10 * place, 0, 8, 10)) for place, digit in enumerate(found))
+            doubtful = () if image[0, 0] == 0 else tuple(Digit(4, 0.3, (0, 20 * k, 8, 10)) for k in range(6))
+            return FrameResult(source, image.shape[1], image.shape[0], read, (len(read),), {}, doubtful=doubtful)
+
+    photo = np.full((200, 200), 200, np.uint8)
+    photo[-1, -1] = 0
+    assert read_photo(Marked(), photo, source="marked").turn.rotate == rotate
 
 
 def test_a_photo_of_letters_stays_as_it_lies(reader):
