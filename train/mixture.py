@@ -24,7 +24,8 @@ _WINDOWS, _WINDOWS_ON_NONE = 0.15, 0.15
 # Share of those on none that are on words, where there are any.
 _WORD_SHARE = 0.25
 _NEIGHBOUR_SHARE = 0.12
-# Of what is no digit, so much is taken from real images where there are any.
+# Of what is no digit, so much is taken from real images where there are any: letters come on top of glyphs and empty
+# cells, which are refused the less, the less they are seen.
 _FOUND_SHARE = 0.65
 # They stand in `Mixture.picks` for the number of a part.
 _NONE, _SEVERAL, _ON_DIGIT, _ON_NONE = -1, -2, -3, -4
