@@ -14,11 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from edgits.errors import ModelError
+from edgits.fields import ink_on_fields
 from edgits.images import Image, to_gray
 
 Floats = npt.NDArray[np.float32]
 
-VERSION = 1
+VERSION = 2
+# Models made with an earlier one are read as they were made.
+_VERSIONS = (1, VERSION)
 # MNIST's own layout (LeCun et al. 1998): the digit's longer side is 20 of 28 pixels, centred by mass.
 DIGIT_SHARE = 20 / 28
 # Larger crops are shrunk first: a digit's shape is settled well below this, and time stays bounded.
@@ -47,7 +50,7 @@ class Normalization:
         method: ``"ink"`` finds the digit in the crop, removes paper, light and polarity and
             places it as MNIST does; ``"resize"`` only makes it grey, one size and [0, 1].
         size: Side of the square input in pixels.
-        version: Version of this module's arithmetic.
+        version: Version of this module's arithmetic; 1 looks for no edges across the paper.
     """
 
     method: Literal["ink", "resize"] = "ink"
@@ -57,10 +60,10 @@ class Normalization:
     def __post_init__(self) -> None:
         if self.method not in ("ink", "resize"):
             raise ModelError(f"normalisation method must be 'ink' or 'resize', found {self.method!r}; update edgits")
-        if self.version != VERSION:
+        if self.version not in _VERSIONS:
             raise ModelError(
-                f"the model was made with normalisation version {self.version}, this edgits has {VERSION}; "
-                "export the model again, or install the edgits that made it"
+                f"the model was made with normalisation version {self.version}, this edgits has 1 to {VERSION}; "
+                "install the edgits that made it, or a newer one"
             )
         if not 8 <= self.size <= 512:
             raise ModelError(f"input size must be 8 to 512 pixels, found {self.size}")
@@ -81,7 +84,7 @@ class Normalization:
             shrink = max(gray.shape) > self.size
             interpolation = cv2.INTER_AREA if shrink else cv2.INTER_LINEAR
             return np.asarray(cv2.resize(gray, (self.size, self.size), interpolation=interpolation), np.uint8)
-        return place(extract_ink(gray, dark_ink=dark_ink), self.size)
+        return place(extract_ink(gray, dark_ink=dark_ink, fields=self.version > 1), self.size)
 
     def batch(self, crops: Iterable[Image], *, dark_ink: bool | None = None) -> Floats:
         """Normalises crops, each as `one` does, into a model's input: float32 (N, size, size, 1) in [0, 1]."""
@@ -107,21 +110,27 @@ def _squared(gray: Image) -> Image:
     return np.asarray(padded, np.uint8)
 
 
-def extract_ink(gray: Image, *, dark_ink: bool | None = None) -> Image:
+def extract_ink(gray: Image, *, dark_ink: bool | None = None, fields: bool = True) -> Image:
     """Separates ink from paper: light, shade and polarity go, the strokes stay.
 
     The paper is what an opening leaves (a white top-hat, Meyer 1979): strokes narrower than its
-    window are removed, a lamp's slope and a shadow's edge stay and cancel out. The noise
-    measured on the paper sets the floor of what is ink.
+    window are removed, a lamp's slope and a shadow's edge stay and cancel out; where a hard edge
+    crosses all of the crop, each side of it is evened out first. The noise measured on the paper
+    sets the floor of what is ink.
 
     Args:
         gray: uint8 (H, W), dark ink on light or the reverse.
         dark_ink: Which of both, where that is known.
+        fields: Whether hard edges between two tones of paper are looked for first (`ink_on_fields`).
 
     Returns:
         uint8 (H', W') with H', W' at most 64: 0 paper, 255 full ink, and nothing
         but the digit itself (specks, and lines or neighbours at the border, are removed).
     """
+    gray = _shrunk(gray, max(gray.shape))
+    leveled = ink_on_fields(gray, dark_ink=dark_ink) if fields else None
+    if leveled is not None:
+        gray, dark_ink = leveled, False
     return _keep_digit(_ink(gray, dark_ink, max(gray.shape)))
 
 
@@ -143,12 +152,18 @@ def extract_row(gray: Image, *, dark_ink: bool | None = None) -> Image:
     return ink[:, edge : edge + own]
 
 
+def _shrunk(gray: Image, length: int) -> Image:
+    """Shrinks digits that are `length` pixels long, with some paper, to the size that is worked on."""
+    if length <= _WORK_SIZE:
+        return gray
+    scale = _WORK_SIZE / length
+    size = (max(1, round(gray.shape[1] * scale)), max(1, round(gray.shape[0] * scale)))
+    return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
 def _ink(gray: Image, dark_ink: bool | None, length: int) -> Image:
     """Takes paper and light away from digits that are `length` pixels long, with some paper."""
-    if length > _WORK_SIZE:
-        scale = _WORK_SIZE / length
-        size = (max(1, round(gray.shape[1] * scale)), max(1, round(gray.shape[0] * scale)))
-        gray = np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
+    gray = _shrunk(gray, length)
     if _is_dark_ink(gray) if dark_ink is None else dark_ink:
         gray = cv2.bitwise_not(gray)
     side = min(gray.shape)

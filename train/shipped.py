@@ -151,8 +151,7 @@ def load_parts(data: Path) -> tuple[list[Part], dict[str, Dataset]]:
         parts[UNIPEN], held["unipen, other writers"] = unipen_digits(data / UNIPEN)
     held["sudoku handwriting"] = Dataset(*_cells(data, "val", _HANDWRITTEN))
     named = {name: replace(part, provenance={"source": name, "count": len(part)}) for name, part in parts.items()}
-    # the teachers that there are haven't seen these hands, a zero struck through least of all
-    return [Part(part, WEIGHTS[name], taught=name != UNIPEN) for name, part in named.items()], held
+    return [Part(part, WEIGHTS[name]) for name, part in named.items()], held
 
 
 def load_words(data: Path) -> list[Image]:

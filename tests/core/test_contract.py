@@ -1,4 +1,4 @@
-"""What normalisation version 1 makes of a crop stays what it was: models were trained on it.
+"""What each version of the normalisation makes of a crop stays what it was: models were trained on it.
 
 `python tests/core/test_contract.py` records it anew, which is right only where `VERSION` was raised.
 """
@@ -73,12 +73,13 @@ def crops():
 
 
 def normalized():
-    """What becomes of every crop, by either method: name → uint8 (N, side, side)."""
+    """What becomes of every crop, by either method and version: name → uint8 (N, side, side)."""
     given = crops().values()
-    return {
-        "ink": np.stack([Normalization().one(crop, dark_ink=dark) for crop, dark in given]),
-        "resize": np.stack([Normalization("resize", 20).one(crop) for crop, _ in given]),
+    made = {
+        f"ink {version}": np.stack([Normalization(version=version).one(crop, dark_ink=dark) for crop, dark in given])
+        for version in range(1, VERSION + 1)
     }
+    return made | {"resize": np.stack([Normalization("resize", 20).one(crop) for crop, _ in given])}
 
 
 def test_every_crop_becomes_what_it_was():

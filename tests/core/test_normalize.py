@@ -163,7 +163,7 @@ def test_another_normalisation_is_refused(fields, says):
 
 
 def test_json_round_trip():
-    for normalization in (INK, Normalization("resize", 32)):
+    for normalization in (INK, Normalization("resize", 32), Normalization(version=1)):
         assert Normalization(**normalization.to_json()) == normalization
 
 
