@@ -32,8 +32,12 @@ _PAPER = 230
 # its rows holds no more ink than so many times its width, and none as much more as this share of the height: a flag or
 # a bar makes them wider.
 _ENDS, _MIDDLE, _ROWS, _THIN, _BAR = 0.12, 0.24, 0.85, 1.5, 0.2
-# Ink spreads to the pixels around it by one, or by two.
-_RING, _WIDE_RING = np.ones((3, 3), np.uint8), np.ones((5, 5), np.uint8)
+# Ink spreads to the pixels around it by one, or by two; the third pixel is looked at for what is beside it.
+_RING, _WIDE_RING, _BESIDE = np.ones((3, 3), np.uint8), np.ones((5, 5), np.uint8), 3
+_WIDEST_RING = np.ones((2 * _BESIDE + 1, 2 * _BESIDE + 1), np.uint8)
+# What is beside a mark is paper if it is as light as so many per cent of it are not, and as dark as the mark if it is no
+# lighter than the mark by this share of what the paper is.
+_PAPER_BESIDE, _AS_DARK = 75, 0.35
 # Two marks are strokes of one digit only if their gap, and their width together, are at most so many heights.
 _NEAR, _WIDEST_PAIR = 0.2, 1.15
 
@@ -80,6 +84,22 @@ class Candidate:
             return 0.0
         top, bottom = (moment[part].sum() / ink[part].sum() for part in (slice(ends), slice(height - ends, height)))
         return float(abs(moment[middle : height - middle].sum() / centre - (top + bottom) / 2) / height)
+
+    @cached_property
+    def limb(self) -> float:
+        """At which share of its outline what is beside it is as dark, but no ink: a broad body, whose limb it is."""
+        (x, y, w, h), (height, width) = self.mark.box, self.level.mask.shape
+        left, top = max(0, x - _BESIDE), max(0, y - _BESIDE)
+        rows, columns = slice(top, min(height, y + h + _BESIDE)), slice(left, min(width, x + w + _BESIDE))
+        gray, ink = self.level.gray[rows, columns], self.level.mask[rows, columns]
+        own = np.zeros_like(ink)
+        own[y - top : y - top + h, x - left : x - left + w] = self.mark.mask
+        beside = cv2.subtract(cv2.dilate(own, _WIDEST_RING), cv2.dilate(own, _WIDE_RING)) > 0
+        if not beside.any():
+            return 0.0
+        dark = cv2.mean(gray, own)[0]
+        light = float(np.percentile(gray[beside], _PAPER_BESIDE))
+        return float(np.mean((gray < dark + _AS_DARK * (light - dark))[beside] & (ink[beside] == 0)))
 
     @property
     def row_crop(self) -> tuple[Image, Box]:

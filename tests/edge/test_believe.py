@@ -93,6 +93,21 @@ def test_a_stroke_that_bows_beside_digits_may_be_a_bracket_and_alone_it_is_none(
         assert likelier > 20
 
 
+@pytest.mark.parametrize("digit", [1, 4])
+def test_a_limb_of_something_broad_is_no_1(digit):
+    def odds(*body):
+        frame = np.full((330, 400), 250, np.uint8)
+        for corner, other in body:
+            cv2.rectangle(frame, corner, other, 10, cv2.FILLED)
+        cv2.line(frame, (190, 190), (190, 300), 10, 20)
+        (leg,) = (found for found in look(frame).candidates if found.box[1] > 150)
+        traits = Traits([(replace(leg, box=(180, 190, 20, 120)), Reading(digit, 0.9))], [], (330, 400))
+        share = traits.among(traits.alone())[-1]
+        return share / (1 - share)
+
+    assert odds() / odds(((50, 40), (350, 190))) > (20 if digit == 1 else 0.5)
+
+
 DIGIT, LETTER = Reading(4, 0.999, any_digit=0.999), Reading(0, 0.9, any_digit=0.9)
 
 

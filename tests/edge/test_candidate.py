@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgits.edge.candidate import candidate_of, is_edge, join
+from edgits.edge.find import look
 from edgits.edge.ink import Level
 from edgits.edge.marks import Mark, as_strokes
 
@@ -88,3 +89,23 @@ def test_a_stroke_beside_a_letter_is_no_edge(dark):
     gray[12:52, 40:56] = 60
     gray[12 : 12 + round(40 * dark), 60:90] = 60
     assert not is_edge(replace(level(1.0), gray=gray), Mark(np.ones((40, 16), np.uint8), (40, 12), 16.0))
+
+
+def legs(lean, width):
+    """The legs alone, and with the broad body that they belong to: uint8 (330, 400), black on white."""
+    alone = np.full((330, 400), 250, np.uint8)
+    for x in (110, 290):
+        cv2.line(alone, (x, 190), (round(x + lean * 110), 300), 10, width)
+    grown = alone.copy()
+    cv2.ellipse(grown, (200, 130), (150, 75), 0, 0, 360, 10, cv2.FILLED)
+    return alone, grown
+
+
+@given(st.floats(-0.25, 0.25), st.integers(14, 26))
+def test_a_limb_goes_on_in_its_body_and_a_stroke_ends(lean, width):
+    alone, grown = (
+        [mark for mark in look(page).candidates if mark.box[1] > 150] for page in legs(lean, width)
+    )
+    assert len(alone) == len(grown) == 2
+    assert max(mark.limb for mark in alone) < 0.01
+    assert min(mark.limb for mark in grown) > 0.06
