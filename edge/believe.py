@@ -6,8 +6,8 @@ textured paper, with shadows, tables and letters, and on pictures without digits
 later, with the others held. That of "word" was chosen on made-up photos of numbers between words of handwriting fonts:
 a greater one leaves out more letters, and more digits that touch; that of "lone one" on made-up photos of a single 1,
 of which 91 % are believed, 76 % without it, and on crops of pictures without digits, in which nothing more is; that of
-"bracket" on photos of sums: with -6 a few 1s that bow are left out, too; that of "limb" is the same. What the model refuses is weighed again where
-it stands beside digits of the same pen. It knows no pixels.
+"bracket" on photos of sums: with -6 a few 1s that bow are left out, too; "limb" has the same. What the model refuses is
+weighed again where it stands beside digits of the same pen. It knows no pixels.
 """
 
 from collections.abc import Sequence

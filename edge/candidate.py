@@ -35,8 +35,8 @@ _ENDS, _MIDDLE, _ROWS, _THIN, _BAR = 0.12, 0.24, 0.85, 1.5, 0.2
 # Ink spreads to the pixels around it by one, or by two; the third pixel is looked at for what is beside it.
 _RING, _WIDE_RING, _BESIDE = np.ones((3, 3), np.uint8), np.ones((5, 5), np.uint8), 3
 _WIDEST_RING = np.ones((2 * _BESIDE + 1, 2 * _BESIDE + 1), np.uint8)
-# What is beside a mark is paper if it is as light as so many per cent of it are not, and as dark as the mark if it is no
-# lighter than the mark by this share of what the paper is.
+# So many per cent of what is beside a mark are no lighter than its paper; as dark as the mark is what is lighter than
+# it by less than this share of what the paper is.
 _PAPER_BESIDE, _AS_DARK = 75, 0.35
 # Two marks are strokes of one digit only if their gap, and their width together, are at most so many heights.
 _NEAR, _WIDEST_PAIR = 0.2, 1.15

@@ -103,9 +103,7 @@ def legs(lean, width):
 
 @given(st.floats(-0.25, 0.25), st.integers(14, 26))
 def test_a_limb_goes_on_in_its_body_and_a_stroke_ends(lean, width):
-    alone, grown = (
-        [mark for mark in look(page).candidates if mark.box[1] > 150] for page in legs(lean, width)
-    )
+    alone, grown = ([mark for mark in look(page).candidates if mark.box[1] > 150] for page in legs(lean, width))
     assert len(alone) == len(grown) == 2
     assert max(mark.limb for mark in alone) < 0.01
     assert min(mark.limb for mark in grown) > 0.06
