@@ -1,6 +1,10 @@
 import json
 
-from edgits.edge.recognizer import find_model
+import cv2
+import numpy as np
+import pytest
+
+from edgits.edge.recognizer import Recognizer, find_model
 from edgits.edge.shelf import DEFAULT
 
 
@@ -18,3 +22,18 @@ def test_models_are_listed_with_what_their_cards_say(edgits):
         assert 0.9 < low < row["accuracy"] < high < 1
         assert row["bytes"] == find_model(row["model"]).stat().st_size
     assert max(len(line) for line in out.splitlines()) <= 80
+
+
+@pytest.mark.parametrize("model", ["nano", "small", "base"])
+def test_a_hard_shadow_across_a_digit_hardly_matters(model, mnist5k):
+    recognizer = Recognizer.load(model)
+    chosen = np.random.default_rng(0).permutation(len(mnist5k))[:400]
+    y, x = np.mgrid[:56, :56] / 56 - 0.5
+    crops = []
+    for number, image in enumerate(mnist5k.images[chosen]):
+        page = 230 - 0.85 * cv2.resize(image, (56, 56), interpolation=cv2.INTER_CUBIC)
+        across = x * np.cos(number) + y * np.sin(number) > 0.02 * (number % 12)
+        crops.append(cv2.GaussianBlur(page * np.where(across, 0.35, 1), (0, 0), 0.9).clip(0, 255).astype(np.uint8))
+    read = recognizer.read(crops)
+    right = [reading.likeliest == label for reading, label in zip(read, mnist5k.labels[chosen], strict=True)]
+    assert np.mean(right) >= 0.95
