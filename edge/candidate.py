@@ -34,10 +34,10 @@ _PAPER = 230
 _ENDS, _MIDDLE, _ROWS, _THIN, _BAR = 0.12, 0.24, 0.85, 1.5, 0.2
 # Ink spreads to the pixels around it by one, or by two; the third pixel is looked at for what is beside it.
 _RING, _WIDE_RING, _BESIDE = np.ones((3, 3), np.uint8), np.ones((5, 5), np.uint8), 3
-_WIDEST_RING = np.ones((2 * _BESIDE + 1, 2 * _BESIDE + 1), np.uint8)
-# So many per cent of what is beside a mark are no lighter than its paper; as dark as the mark is what is lighter than
-# it by less than this share of what the paper is.
-_PAPER_BESIDE, _AS_DARK = 75, 0.35
+_WIDEST_RING, _NEARBY = (np.ones((2 * reach + 1, 2 * reach + 1), np.uint8) for reach in (_BESIDE, _BESIDE + 3))
+# So large a share of what is beside a mark is no lighter than its paper; as dark as the mark is what is lighter than it
+# by less than this share of what the paper is.
+_PAPER_BESIDE, _AS_DARK = 0.75, 0.15
 # Two marks are strokes of one digit only if their gap, and their width together, are at most so many heights.
 _NEAR, _WIDEST_PAIR = 0.2, 1.15
 
@@ -97,9 +97,13 @@ class Candidate:
         beside = cv2.subtract(cv2.dilate(own, _WIDEST_RING), cv2.dilate(own, _WIDE_RING)) > 0
         if not beside.any():
             return 0.0
-        dark = cv2.mean(gray, own)[0]
-        light = float(np.percentile(gray[beside], _PAPER_BESIDE))
-        return float(np.mean((gray < dark + _AS_DARK * (light - dark))[beside] & (ink[beside] == 0)))
+        shades = gray[beside]
+        place = int(_PAPER_BESIDE * len(shades))
+        light = float(np.partition(shades, place)[place])
+        # as dark as its ink nearby: where a shadow falls on both, paper may be as dark as ink is elsewhere
+        dark = cv2.erode(cv2.max(gray, (1 - own) * np.uint8(255)), _NEARBY)[beside].astype(np.float32)
+        grown = (shades < dark + _AS_DARK * (light - dark)) & (ink[beside] == 0)
+        return float(np.count_nonzero(grown) / len(shades))
 
     @property
     def row_crop(self) -> tuple[Image, Box]:
