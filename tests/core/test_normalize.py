@@ -41,6 +41,12 @@ def apart(first, second):
     return min(np.abs(first - np.roll(second, shift, (0, 1))).mean() for shift in shifts)
 
 
+def beyond(shape, angle, distance):
+    """Where a page is beyond a straight edge, so many heights from its middle: bool (H, W)."""
+    y, x = np.mgrid[: shape[0], : shape[1]] - np.array(shape).reshape(2, 1, 1) / 2
+    return x * np.cos(angle) + y * np.sin(angle) > distance * shape[0]
+
+
 def differences(pages, others):
     return np.array(
         [apart(INK.one(seen(page)), INK.one(seen(other))) for page, other in zip(pages, others, strict=True)]
@@ -111,6 +117,22 @@ def test_a_slope_of_light_does_not_matter(written, dx, dy):
     found = differences(written, [page * light for page in written])
     assert np.median(found) < ALIKE
     assert np.mean(found < 2 * ALIKE) >= 0.9
+
+
+@pytest.mark.parametrize("angle", [0, 0.3, 1.7, 2.5])
+def test_a_hard_shadow_across_a_digit_does_not_matter(written, angle):
+    light = np.where(beyond(written[0].shape, angle, 0.15), 0.35, 1)
+    found = differences(written, [cv2.GaussianBlur(page * light, (0, 0), 0.8) for page in written])
+    assert np.median(found) < ALIKE
+    assert np.mean(found < 2 * ALIKE) >= 0.85
+
+
+def test_a_strip_that_turns_light_and_dark_round_does_not_matter(written):
+    strip = beyond(written[0].shape, 0.2, 0.2) | beyond(written[0].shape, 0.2 + np.pi, 0.25)
+    turned = [cv2.GaussianBlur(np.where(strip, 260 - page, page), (0, 0), 0.8) for page in written]
+    found = differences(written, turned)
+    assert np.median(found) < ALIKE
+    assert np.mean(found < 2 * ALIKE) >= 0.85
 
 
 def test_a_little_noise_does_not_matter(written):
